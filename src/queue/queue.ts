@@ -1,0 +1,88 @@
+/**
+ * The queue between the ingest API and the pipeline. Two implementations, one contract suite
+ * (tests/contracts/queue.ts): `embedded` (a segmented log in a directory) and, on a server, RabbitMQ.
+ *
+ * Lifecycle guarantees:
+ * - `publish` resolves once every message is durable (fsync, or the broker's confirm), and only then may 202 be answered.
+ * - Deliveries come in the order of publication. What was delivered and not acknowledged comes again after a
+ *   restart, in the same order, `redelivered`. Nothing is ever dropped because it was delivered often.
+ * - `acknowledgeThrough` is cumulative: the consumer calls it after its commit.
+ * - At its bound a queue refuses to publish (`queue_full`, retryable); it never drops.
+ */
+
+/** What travels beside the bytes of a message. */
+export interface MessageHeaders {
+  /** Version of the record schema that the body follows. */
+  readonly schemaVersion: number;
+  readonly contentType: 'application/json' | 'application/x-ndjson';
+  /** How many records the body has, as counted by the publisher; null when nobody counted (third parties). */
+  readonly records: number | null;
+  /** Epoch microseconds at which the publisher received it; null when unknown: then the delivery counts. */
+  readonly receivedUs: number | null;
+  /** Who sent it: key id, gateway or program. */
+  readonly source: string;
+  /** Set on dead letters. */
+  readonly failure?: FailureHeaders;
+}
+
+export interface FailureHeaders {
+  readonly code: string;
+  readonly deviceId: string | null;
+}
+
+export interface OutgoingMessage {
+  readonly body: Uint8Array;
+  readonly headers: MessageHeaders;
+}
+
+export interface Delivery extends OutgoingMessage {
+  /** Grows with the order of delivery within one consumer. */
+  readonly tag: number;
+  readonly redelivered: boolean;
+}
+
+export interface QueueDepth {
+  /** Published and not acknowledged, those in the consumer's hands included. */
+  readonly messages: number;
+  /** Records in them; messages of unknown size count as one. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface ConsumeOptions {
+  /** Deliveries that may be unacknowledged at a time: the back-pressure of the consumer. */
+  readonly prefetchMessages: number;
+}
+
+export interface Consumer {
+  /** Acknowledges this delivery and all before it; resolves once a restart would not deliver them again. */
+  acknowledgeThrough(tag: number): Promise<void>;
+  /** No further deliveries; those unacknowledged will come again to the next consumer. */
+  stop(): Promise<void>;
+}
+
+export interface Queue {
+  publish(messages: readonly OutgoingMessage[]): Promise<void>;
+  /** One consumer at a time, so that order is kept. `deliver` must not throw and should return quickly. */
+  consume(options: ConsumeOptions, deliver: (delivery: Delivery) => void): Promise<Consumer>;
+  depth(): QueueDepth;
+}
+
+/** The two queues of the platform, on one connection or in one directory. */
+export interface Broker {
+  /** `telemetry_queue`. */
+  readonly telemetry: Queue;
+  /** `telemetry.failed` behind the exchange `dlx`: drained into the table `dead_letters`. */
+  readonly failed: Queue;
+  close(): Promise<void>;
+}
+
+/** The body of a dead letter, JSON; headers carry code and device. */
+export interface DeadLetterBody {
+  /** The record as it came: JSON text, or base64 (with `encoding`) where the bytes are not UTF-8. */
+  readonly original_message: string;
+  readonly encoding?: 'base64';
+  readonly error: string;
+  /** RFC 3339. */
+  readonly timestamp: string;
+}

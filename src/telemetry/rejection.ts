@@ -1,0 +1,43 @@
+/** Why a record was not accepted. Bad data is a value: nothing in the pipeline throws for it. */
+
+/** Closed list of reasons: the `code` of the ingest API and `reason` of a dead letter. */
+export const REJECTION_CODES = {
+  malformed_json: 'not JSON',
+  not_an_object: 'a record is a JSON object',
+  missing_field: 'a required field is missing',
+  wrong_type: 'a field has the wrong type',
+  not_finite: 'a number is NaN or infinite',
+  invalid_device_id: 'device_id is empty, too long or has control characters',
+  invalid_timestamp: 'the timestamp cannot be read',
+  naive_timestamp: 'the timestamp has no offset',
+  timestamp_unit_missing: 'an epoch timestamp needs timestamp_unit',
+  future_timestamp: 'more than 10 minutes in the future',
+  unknown_unit: 'the unit is not one of the channel',
+  too_large: 'the record is larger than allowed',
+  too_deep: 'the record is nested deeper than allowed',
+  too_many_devices: 'the limit of devices is reached',
+  conflict: 'contradicts the row already stored under the same device and time',
+  database_rejected: 'the database refused the row',
+} as const;
+
+export type RejectionCode = keyof typeof REJECTION_CODES;
+
+export interface Rejection {
+  readonly code: RejectionCode;
+  /** The field at fault; empty when it is the record as a whole. */
+  readonly field: string;
+  /** Names the field, the value (shortened) and the remedy. */
+  readonly message: string;
+}
+
+const SHOWN_VALUE_LENGTH = 80;
+
+/** A received value as it may stand in a message: JSON, bounded. */
+export function showValue(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length <= SHOWN_VALUE_LENGTH ? text : `${text.slice(0, SHOWN_VALUE_LENGTH)}… (${text.length} characters)`;
+}
+
+export function reject(code: RejectionCode, field: string, message: string): Rejection {
+  return { code, field, message };
+}
