@@ -9,54 +9,167 @@ const section = <T extends Record<string, Type.TSchema>>(properties: T) =>
 
 export const ConfigSchema = Type.Object(
   {
-    dataDir: Type.String({ default: './data', minLength: 1, description: 'Where the embedded database, the queue and import progress live.' }),
-    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
+    dataDir: Type.String({
+      default: './data',
+      minLength: 1,
+      description: 'Where the embedded database, the queue and import progress live.',
+    }),
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], {
+      default: 'info',
+      description: 'Least level that is logged.',
+    }),
     http: section({
-      host: Type.String({ default: '127.0.0.1', description: 'Address to listen on. Without keys and TLS only loopback is allowed.' }),
-      port: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: 'Port of API and console; 0 picks a free one.' }),
-      maxBodyBytes: Type.Integer({ default: 16_777_216, minimum: 1024, maximum: 268_435_456, description: 'Largest request body, before and after decompression.' }),
-      maxRecordsPerRequest: Type.Integer({ default: 100_000, minimum: 1, maximum: 1_000_000, description: 'Most records in one request.' }),
-      maxDepth: Type.Integer({ default: 16, minimum: 2, maximum: 64, description: 'Deepest nesting of a request body.' }),
+      host: Type.String({
+        default: '127.0.0.1',
+        description: 'Address to listen on. Without keys and TLS only loopback is allowed.',
+      }),
+      port: Type.Integer({
+        default: 8080,
+        minimum: 0,
+        maximum: 65_535,
+        description: 'Port of API and console; 0 picks a free one.',
+      }),
+      maxBodyBytes: Type.Integer({
+        default: 16_777_216,
+        minimum: 1024,
+        maximum: 268_435_456,
+        description: 'Largest request body, before and after decompression.',
+      }),
+      maxRecordsPerRequest: Type.Integer({
+        default: 100_000,
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'Most records in one request.',
+      }),
+      maxDepth: Type.Integer({
+        default: 16,
+        minimum: 2,
+        maximum: 64,
+        description: 'Deepest nesting of a request body.',
+      }),
     }),
     database: section({
-      url: Type.String({ default: '', description: 'postgres:// URL of a TimescaleDB server; empty: the embedded database.' }),
+      url: Type.String({
+        default: '',
+        description: 'postgres:// URL of a TimescaleDB server; empty: the embedded database.',
+      }),
       poolSize: Type.Integer({ default: 8, minimum: 2, maximum: 200, description: 'Most connections to the server.' }),
-      statementTimeoutMs: Type.Integer({ default: 60_000, minimum: 100, maximum: 3_600_000, description: 'Longest statement on a server, jobs excepted.' }),
+      statementTimeoutMs: Type.Integer({
+        default: 60_000,
+        minimum: 100,
+        maximum: 3_600_000,
+        description: 'Longest statement on a server, jobs excepted.',
+      }),
     }),
     queue: section({
       url: Type.String({ default: '', description: 'amqp:// URL of RabbitMQ; empty: the embedded queue.' }),
-      maxBytes: Type.Integer({ default: 2_147_483_648, minimum: 1_048_576, description: 'Bound of the embedded queue: beyond it publishing is refused with 503.' }),
-      segmentBytes: Type.Integer({ default: 67_108_864, minimum: 65_536, maximum: 1_073_741_824, description: 'Size of one file of the embedded queue.' }),
+      maxBytes: Type.Integer({
+        default: 2_147_483_648,
+        minimum: 1_048_576,
+        description: 'Bound of the embedded queue: beyond it publishing is refused with 503.',
+      }),
+      segmentBytes: Type.Integer({
+        default: 67_108_864,
+        minimum: 65_536,
+        maximum: 1_073_741_824,
+        description: 'Size of one file of the embedded queue.',
+      }),
     }),
     pipeline: section({
-      batchRecords: Type.Integer({ default: 1000, minimum: 1, maximum: 20_000, description: 'A batch is written at this size …' }),
-      batchIntervalMs: Type.Integer({ default: 1000, minimum: 10, maximum: 60_000, description: '… or this old; it grows up to maxBatchRecords while there is a backlog.' }),
-      maxBatchRecords: Type.Integer({ default: 10_000, minimum: 1, maximum: 50_000, description: 'Largest batch under backlog.' }),
-      maxDevices: Type.Integer({ default: 100_000, minimum: 1, maximum: 5_000_000, description: 'Most devices; records of further ones become dead letters.' }),
-      checkpointIntervalMs: Type.Integer({ default: 5000, minimum: 100, maximum: 600_000, description: 'How often device state is saved.' }),
+      batchRecords: Type.Integer({
+        default: 1000,
+        minimum: 1,
+        maximum: 20_000,
+        description: 'A batch is written at this size …',
+      }),
+      batchIntervalMs: Type.Integer({
+        default: 1000,
+        minimum: 10,
+        maximum: 60_000,
+        description: '… or this old; it grows up to maxBatchRecords while there is a backlog.',
+      }),
+      maxBatchRecords: Type.Integer({
+        default: 10_000,
+        minimum: 1,
+        maximum: 50_000,
+        description: 'Largest batch under backlog.',
+      }),
+      maxDevices: Type.Integer({
+        default: 100_000,
+        minimum: 1,
+        maximum: 5_000_000,
+        description: 'Most devices; records of further ones become dead letters.',
+      }),
+      checkpointIntervalMs: Type.Integer({
+        default: 5000,
+        minimum: 100,
+        maximum: 600_000,
+        description: 'How often device state is saved.',
+      }),
     }),
     quality: section({
       expectedChannels: Type.Array(Type.String(), {
         default: ['temperature', 'vibration', 'pressure', 'flow_rate'],
         description: 'Channels a device is expected to report unless its own row in `devices` says otherwise.',
       }),
-      timelySeconds: Type.Number({ default: 300, minimum: 1, description: 'A record older than this on arrival is late.' }),
+      timelySeconds: Type.Number({
+        default: 300,
+        minimum: 1,
+        description: 'A record older than this on arrival is late.',
+      }),
     }),
     detection: section({
       detector: Type.Enum(['z-score'], { default: 'z-score', description: 'Which anomaly detector runs.' }),
-      zThreshold: Type.Number({ default: 3, exclusiveMinimum: 0, description: 'z-score: |z| above which a temperature is an anomaly.' }),
-      warmUpRecords: Type.Integer({ default: 60, minimum: 2, description: 'Records of a device before its baseline is used.' }),
-      baselineHours: Type.Number({ default: 24, exclusiveMinimum: 0, description: 'Time constant of the exponential baseline.' }),
+      zThreshold: Type.Number({
+        default: 3,
+        exclusiveMinimum: 0,
+        description: 'z-score: |z| above which a temperature is an anomaly.',
+      }),
+      warmUpRecords: Type.Integer({
+        default: 60,
+        minimum: 2,
+        description: 'Records of a device before its baseline is used.',
+      }),
+      baselineHours: Type.Number({
+        default: 24,
+        exclusiveMinimum: 0,
+        description: 'Time constant of the exponential baseline.',
+      }),
     }),
     storage: section({
-      chunkHours: Type.Integer({ default: 24, minimum: 1, maximum: 168, description: 'Chunk interval of the hypertable, set when it is created.' }),
+      chunkHours: Type.Integer({
+        default: 24,
+        minimum: 1,
+        maximum: 168,
+        description: 'Chunk interval of the hypertable, set when it is created.',
+      }),
     }),
     simulator: section({
-      wells: Type.Integer({ default: 12, minimum: 0, maximum: 100_000, description: 'Simulated wells in `up`; 0 = none.' }),
-      intervalSeconds: Type.Number({ default: 1, exclusiveMinimum: 0, maximum: 3600, description: 'Seconds between the records of a well.' }),
+      wells: Type.Integer({
+        default: 12,
+        minimum: 0,
+        maximum: 100_000,
+        description: 'Simulated wells in `up`; 0 = none.',
+      }),
+      intervalSeconds: Type.Number({
+        default: 1,
+        exclusiveMinimum: 0,
+        maximum: 3600,
+        description: 'Seconds between the records of a well.',
+      }),
       seed: Type.Integer({ default: 1, minimum: 0, maximum: 4_294_967_295, description: 'Same seed, same fleet.' }),
-      backfillDays: Type.Number({ default: 0, minimum: 0, maximum: 400, description: 'History to send before going live.' }),
-      backfillIntervalSeconds: Type.Number({ default: 60, exclusiveMinimum: 0, maximum: 3600, description: 'Seconds between records of that history.' }),
+      backfillDays: Type.Number({
+        default: 0,
+        minimum: 0,
+        maximum: 400,
+        description: 'History to send before going live.',
+      }),
+      backfillIntervalSeconds: Type.Number({
+        default: 60,
+        exclusiveMinimum: 0,
+        maximum: 3600,
+        description: 'Seconds between records of that history.',
+      }),
     }),
   },
   { additionalProperties: false },

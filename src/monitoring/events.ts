@@ -14,8 +14,11 @@ interface EventDefinition<F extends object> {
   readonly count?: (metrics: Metrics, fields: F) => void;
 }
 
-const event = <F extends object>(level: Level, message: string, count?: (metrics: Metrics, fields: F) => void): EventDefinition<F> =>
-  count === undefined ? { level, message } : { level, message, count };
+const event = <F extends object>(
+  level: Level,
+  message: string,
+  count?: (metrics: Metrics, fields: F) => void,
+): EventDefinition<F> => (count === undefined ? { level, message } : { level, message, count });
 
 const countCodes = (metrics: Metrics, codes: Readonly<Record<string, number>>): void => {
   for (const [code, amount] of Object.entries(codes)) metrics.add('telemetry_rejections_total', amount, { code });
@@ -23,15 +26,16 @@ const countCodes = (metrics: Metrics, codes: Readonly<Record<string, number>>): 
 
 export const EVENTS = {
   // ingest
-  records_received: event<{ accepted: number; rejected: number; codes: Readonly<Record<string, number>>; source: string }>(
-    'debug',
-    'records received',
-    (metrics, { accepted, rejected, codes }) => {
-      metrics.add('telemetry_records_received_total', accepted + rejected);
-      metrics.add('telemetry_records_total', rejected, { outcome: 'rejected' });
-      countCodes(metrics, codes);
-    },
-  ),
+  records_received: event<{
+    accepted: number;
+    rejected: number;
+    codes: Readonly<Record<string, number>>;
+    source: string;
+  }>('debug', 'records received', (metrics, { accepted, rejected, codes }) => {
+    metrics.add('telemetry_records_received_total', accepted + rejected);
+    metrics.add('telemetry_records_total', rejected, { outcome: 'rejected' });
+    countCodes(metrics, codes);
+  }),
   request_finished: event<{ method: string; route: string; status: number; seconds: number; requestId: string }>(
     'debug',
     'request finished',
@@ -40,7 +44,10 @@ export const EVENTS = {
       metrics.observe('http_request_seconds', seconds, { route });
     },
   ),
-  request_failed: event<{ error: unknown; requestId: string }>('error', 'request failed: this is a defect or a dependency is down'),
+  request_failed: event<{ error: unknown; requestId: string }>(
+    'error',
+    'request failed: this is a defect or a dependency is down',
+  ),
   listening: event<{ url: string }>('info', 'listening'),
   // queue
   queue_opened: event<{ queue: string; messages: number; records: number; tornBytes: number }>(
@@ -55,43 +62,57 @@ export const EVENTS = {
     metrics.add('queue_publish_refused_total', 1, { queue, code }),
   ),
   // pipeline
-  batch_written: event<{ outcomes: OutcomeCounts; codes: Readonly<Record<string, number>>; anomalies: number; records: number; seconds: number }>(
-    'debug',
-    'batch written',
-    (metrics, { outcomes, codes, anomalies, records, seconds }) => {
-      for (const outcome of ['stored', 'merged', 'duplicate', 'dead_lettered'] as const) {
-        if (outcomes[outcome] > 0) metrics.add('telemetry_records_total', outcomes[outcome], { outcome });
-      }
-      metrics.add('telemetry_records_ingested_total', outcomes.stored + outcomes.merged);
-      metrics.add('telemetry_anomalies_total', anomalies);
-      countCodes(metrics, codes);
-      metrics.observe('telemetry_batch_records', records);
-      metrics.observe('telemetry_batch_write_seconds', seconds);
-    },
-  ),
+  batch_written: event<{
+    outcomes: OutcomeCounts;
+    codes: Readonly<Record<string, number>>;
+    anomalies: number;
+    records: number;
+    seconds: number;
+  }>('debug', 'batch written', (metrics, { outcomes, codes, anomalies, records, seconds }) => {
+    for (const outcome of ['stored', 'merged', 'duplicate', 'dead_lettered'] as const) {
+      if (outcomes[outcome] > 0) metrics.add('telemetry_records_total', outcomes[outcome], { outcome });
+    }
+    metrics.add('telemetry_records_ingested_total', outcomes.stored + outcomes.merged);
+    metrics.add('telemetry_anomalies_total', anomalies);
+    countCodes(metrics, codes);
+    metrics.observe('telemetry_batch_records', records);
+    metrics.observe('telemetry_batch_write_seconds', seconds);
+  }),
   write_retried: event<{ code: string; attempt: number; delayMs: number; error: unknown }>(
     'warn',
     'database not available: the batch is held and written again',
     (metrics, { code }) => metrics.add('telemetry_write_retries_total', 1, { code }),
   ),
   device_state_restored: event<{ devices: number; replayed: number }>('info', 'device state restored'),
-  device_state_failed: event<{ error: unknown }>('warn', 'device state could not be saved; it stays in memory and is tried again'),
+  device_state_failed: event<{ error: unknown }>(
+    'warn',
+    'device state could not be saved; it stays in memory and is tried again',
+  ),
   // storage
   migration_applied: event<{ version: number; name: string; milliseconds: number }>('info', 'migration applied'),
   database_opened: event<{ postgres: string; timescale: string; where: string }>('info', 'database opened'),
   // jobs
-  job_finished: event<{ job: string; milliseconds: number; result: unknown }>('debug', 'job finished', (metrics, { job }) => {
-    metrics.add('job_runs_total', 1, { job, result: 'succeeded' });
-    metrics.set('job_last_success_timestamp_seconds', Date.now() / 1000, { job });
-  }),
-  job_failed: event<{ job: string; error: unknown }>('error', 'job failed; it is tried again at its next time', (metrics, { job }) =>
-    metrics.add('job_runs_total', 1, { job, result: 'failed' }),
+  job_finished: event<{ job: string; milliseconds: number; result: unknown }>(
+    'debug',
+    'job finished',
+    (metrics, { job }) => {
+      metrics.add('job_runs_total', 1, { job, result: 'succeeded' });
+      metrics.set('job_last_success_timestamp_seconds', Date.now() / 1000, { job });
+    },
+  ),
+  job_failed: event<{ job: string; error: unknown }>(
+    'error',
+    'job failed; it is tried again at its next time',
+    (metrics, { job }) => metrics.add('job_runs_total', 1, { job, result: 'failed' }),
   ),
   // dead letters
   dead_letters_drained: event<{ letters: number }>('info', 'dead letters stored in the table dead_letters'),
   // simulator
   simulator_started: event<{ wells: number; intervalSeconds: number }>('info', 'simulator started'),
-  simulator_refused: event<{ status: number; message: string }>('warn', 'the API did not take simulated records; they are sent again'),
+  simulator_refused: event<{ status: number; message: string }>(
+    'warn',
+    'the API did not take simulated records; they are sent again',
+  ),
   // process
   started: event<{ version: string; dataDir: string }>('info', 'downhole started'),
   stopping: event<{ signal: string }>('info', 'stopping: finishing what is under way'),
@@ -112,7 +133,10 @@ export function createEvents(logger: Logger, metrics: Metrics): Events {
     emit(name, fields) {
       const definition = EVENTS[name] as EventDefinition<object>;
       const { error, ...rest } = fields as { error?: unknown };
-      logger[definition.level]({ event: name, ...rest, ...(error === undefined ? {} : { err: error }) }, definition.message);
+      logger[definition.level](
+        { event: name, ...rest, ...(error === undefined ? {} : { err: error }) },
+        definition.message,
+      );
       definition.count?.(metrics, fields);
     },
   };

@@ -12,27 +12,86 @@ interface MetricDefinition {
 }
 
 export const METRICS = {
-  telemetry_records_received_total: { type: 'counter', help: 'Records received by the ingest API or an import, refused ones included.', labels: [] },
-  telemetry_records_recovered_total: { type: 'counter', help: 'Records found unacknowledged in the queue when the process started.', labels: [] },
-  telemetry_records_total: { type: 'counter', help: 'Records by what became of them: stored, merged, duplicate, dead_lettered, rejected.', labels: ['outcome'] },
-  telemetry_records_in_flight: { type: 'gauge', help: 'Records that are durable in the queue and not yet written.', labels: [] },
-  telemetry_records_ingested_total: { type: 'counter', help: 'Records written to the database (stored or merged).', labels: [] },
+  telemetry_records_received_total: {
+    type: 'counter',
+    help: 'Records received by the ingest API or an import, refused ones included.',
+    labels: [],
+  },
+  telemetry_records_recovered_total: {
+    type: 'counter',
+    help: 'Records found unacknowledged in the queue when the process started.',
+    labels: [],
+  },
+  telemetry_records_total: {
+    type: 'counter',
+    help: 'Records by what became of them: stored, merged, duplicate, dead_lettered, rejected.',
+    labels: ['outcome'],
+  },
+  telemetry_records_in_flight: {
+    type: 'gauge',
+    help: 'Records that are durable in the queue and not yet written.',
+    labels: [],
+  },
+  telemetry_records_ingested_total: {
+    type: 'counter',
+    help: 'Records written to the database (stored or merged).',
+    labels: [],
+  },
   telemetry_ingestion_rate: { type: 'gauge', help: 'Records written per second, mean of the last minute.', labels: [] },
-  telemetry_rejections_total: { type: 'counter', help: 'Refused and dead-lettered records by reason.', labels: ['code'] },
+  telemetry_rejections_total: {
+    type: 'counter',
+    help: 'Refused and dead-lettered records by reason.',
+    labels: ['code'],
+  },
   telemetry_anomalies_total: { type: 'counter', help: 'Records that the detector called anomalous.', labels: [] },
-  telemetry_batch_records: { type: 'histogram', help: 'Records in a written batch.', labels: [], buckets: [1, 10, 100, 1000, 2000, 5000, 10_000, 20_000] },
-  telemetry_batch_write_seconds: { type: 'histogram', help: 'Time to write a batch, commit included.', labels: [], buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] },
-  telemetry_write_retries_total: { type: 'counter', help: 'Writes repeated after a transient database error.', labels: ['code'] },
+  telemetry_batch_records: {
+    type: 'histogram',
+    help: 'Records in a written batch.',
+    labels: [],
+    buckets: [1, 10, 100, 1000, 2000, 5000, 10_000, 20_000],
+  },
+  telemetry_batch_write_seconds: {
+    type: 'histogram',
+    help: 'Time to write a batch, commit included.',
+    labels: [],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+  },
+  telemetry_write_retries_total: {
+    type: 'counter',
+    help: 'Writes repeated after a transient database error.',
+    labels: ['code'],
+  },
   queue_messages: { type: 'gauge', help: 'Messages published and not acknowledged.', labels: ['queue'] },
   queue_bytes: { type: 'gauge', help: 'Bytes of messages published and not acknowledged.', labels: ['queue'] },
-  queue_publish_refused_total: { type: 'counter', help: 'Publications refused because the queue is at its bound or cannot write.', labels: ['queue', 'code'] },
-  queue_torn_tail_bytes_total: { type: 'counter', help: 'Bytes of incomplete messages cut off when the queue was opened: never acknowledged to anyone.', labels: ['queue'] },
+  queue_publish_refused_total: {
+    type: 'counter',
+    help: 'Publications refused because the queue is at its bound or cannot write.',
+    labels: ['queue', 'code'],
+  },
+  queue_torn_tail_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of incomplete messages cut off when the queue was opened: never acknowledged to anyone.',
+    labels: ['queue'],
+  },
   http_requests_total: { type: 'counter', help: 'HTTP requests.', labels: ['method', 'route', 'status'] },
-  http_request_seconds: { type: 'histogram', help: 'Time to answer an HTTP request.', labels: ['route'], buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] },
+  http_request_seconds: {
+    type: 'histogram',
+    help: 'Time to answer an HTTP request.',
+    labels: ['route'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  },
   job_runs_total: { type: 'counter', help: 'Runs of scheduled jobs.', labels: ['job', 'result'] },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
-  timescaledb_size_bytes: { type: 'gauge', help: 'Size of the hypertable with its indexes and compressed chunks.', labels: [] },
-  timescaledb_compression_ratio: { type: 'gauge', help: 'Bytes before / bytes after, over all compressed chunks; 0 while there are none.', labels: [] },
+  timescaledb_size_bytes: {
+    type: 'gauge',
+    help: 'Size of the hypertable with its indexes and compressed chunks.',
+    labels: [],
+  },
+  timescaledb_compression_ratio: {
+    type: 'gauge',
+    help: 'Bytes before / bytes after, over all compressed chunks; 0 while there are none.',
+    labels: [],
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof METRICS;

@@ -45,7 +45,7 @@ export function joinFlags(low: number, high: number): number {
 
 /** The two words of a stored value. */
 export function splitFlags(flags: number): { low: number; high: number } {
-  return { low: flags % 4_294_967_296 | 0, high: Math.floor(flags / 4_294_967_296) | 0 };
+  return { low: (flags % 4_294_967_296) | 0, high: Math.floor(flags / 4_294_967_296) | 0 };
 }
 
 /** Explains a stored value for people and for the API. */

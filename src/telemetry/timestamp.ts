@@ -88,7 +88,8 @@ export function parseTimestamp(text: string, zone?: ZoneOffset): number | Timest
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
   const day = digits(text, 8, 2);
-  if (text.length < 16 || text[4] !== '-' || text[7] !== '-' || year < 0 || month < 1 || month > 12) return 'invalid_timestamp';
+  if (text.length < 16 || text[4] !== '-' || text[7] !== '-' || year < 0 || month < 1 || month > 12)
+    return 'invalid_timestamp';
   if (day < 1 || day > daysInMonth(year, month)) return 'invalid_timestamp';
   const separator = text[10];
   if (separator !== 'T' && separator !== 't' && separator !== ' ') return 'invalid_timestamp';
@@ -136,7 +137,9 @@ export function epochToMicros(value: number, unit: EpochUnit): number | Timestam
   const whole = Math.trunc(value);
   const factor = EPOCH_UNITS[unit];
   const micros =
-    unit === 'ns' ? Math.floor(value / 1000) : whole * factor + (unit === 'us' ? Math.floor(value - whole) : Math.round((value - whole) * factor));
+    unit === 'ns'
+      ? Math.floor(value / 1000)
+      : whole * factor + (unit === 'us' ? Math.floor(value - whole) : Math.round((value - whole) * factor));
   return micros >= EARLIEST_MICROS && micros <= LATEST_MICROS ? micros : 'invalid_timestamp';
 }
 

@@ -24,7 +24,14 @@ const scale = (factor: number, offset = 0): Unit => ({ factor, offset });
 
 /** Accepted spellings of the units of each quantity; the first is the canonical one. */
 export const QUANTITIES = {
-  temperature: { C: scale(1), F: scale(5 / 9, -160 / 9), K: scale(1, -273.15), degC: scale(1), '°C': scale(1), '°F': scale(5 / 9, -160 / 9) },
+  temperature: {
+    C: scale(1),
+    F: scale(5 / 9, -160 / 9),
+    K: scale(1, -273.15),
+    degC: scale(1),
+    '°C': scale(1),
+    '°F': scale(5 / 9, -160 / 9),
+  },
   acceleration: { g: scale(1), 'm/s2': scale(1 / STANDARD_GRAVITY), 'm/s²': scale(1 / STANDARD_GRAVITY) },
   pressure: {
     psi: scale(1),
@@ -50,7 +57,7 @@ export const QUANTITIES = {
     gpm: scale(MINUTES_PER_DAY / 42),
   },
   current: { A: scale(1), mA: scale(1e-3) },
-  leakage: { mA: scale(1), A: scale(1e3), uA: scale(1e-3), 'µA': scale(1e-3) },
+  leakage: { mA: scale(1), A: scale(1e3), uA: scale(1e-3), µA: scale(1e-3) },
   rotation: { rpm: scale(1), 'rev/min': scale(1), '1/min': scale(1) },
   frequency: { Hz: scale(1) },
   voltage: { V: scale(1), kV: scale(1e3) },
