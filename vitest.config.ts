@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/{unit,contracts,integration,e2e}/**/*.test.ts'],
+    globalSetup: ['tests/support/global-setup.ts'],
+    // Real services start inside these, on machines with two cores that do other things as well.
+    testTimeout: 30_000,
+    hookTimeout: 90_000,
+    // Each test file may run a database of its own: more at a time only makes all of them slower.
+    maxWorkers: 2,
+    pool: 'forks',
+  },
+});
