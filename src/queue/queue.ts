@@ -52,6 +52,8 @@ export interface QueueDepth {
 export interface ConsumeOptions {
   /** Deliveries that may be unacknowledged at a time: the back-pressure of the consumer. */
   readonly prefetchMessages: number;
+  /** The same in bytes of bodies, so that large messages cannot fill the memory; one message is always delivered. */
+  readonly prefetchBytes: number;
 }
 
 export interface Consumer {

@@ -1,0 +1,281 @@
+/**
+ * From the queue into the database: decode, evaluate, write, acknowledge, in that order and never another.
+ *
+ * One batch is prepared while the one before it is written. A batch is acknowledged after its commit, its dead
+ * letters being durable before that. A transient failure holds the batch: it is tried again with backoff, and the
+ * queue's prefetch bounds what waits behind it. Order per device is the order of the queue.
+ */
+import type { Events } from '../monitoring/events.js';
+import { encodeDeadLetter } from '../queue/dead-letter.js';
+import type { Consumer, Delivery, MessageHeaders, OutgoingMessage, Queue } from '../queue/queue.js';
+import type { TelemetrySink, WriteResult } from '../storage/telemetry-sink.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { zeroOutcomes, type OutcomeCounts } from '../telemetry/outcome.js';
+import { ReadingBatch } from '../telemetry/reading-batch.js';
+import type { Rejection } from '../telemetry/rejection.js';
+import { backoffMs, pause } from './backoff.js';
+import { BatchFormer, type ImportRequest, type ImportResult, type Message, type Work } from './batch-former.js';
+import type { DeviceStates } from './device-states.js';
+import type { DeviceTable } from './device-table.js';
+import type { DeviceRegistry } from './device-registry.js';
+import type { Evaluator } from './evaluator.js';
+import { fillBatch, readMessage, refuse, type RefusedRecord } from './prepared-batch.js';
+import { isRejection } from './read-record.js';
+import type { ParsedBody } from './read-body.js';
+
+export interface PipelineOptions {
+  readonly batchRecords: number;
+  readonly batchIntervalMs: number;
+  readonly maxBatchRecords: number;
+  readonly checkpointIntervalMs: number;
+}
+
+export interface PipelineParts {
+  readonly queue: Queue;
+  /** Where dead letters are published. */
+  readonly failed: Queue;
+  readonly sink: TelemetrySink;
+  readonly registry: DeviceRegistry;
+  readonly devices: DeviceTable;
+  readonly states: DeviceStates;
+  readonly evaluator: Evaluator;
+  readonly events: Events;
+  readonly options: PipelineOptions;
+  /** Epoch microseconds. */
+  readonly nowUs: () => number;
+}
+
+interface Prepared {
+  readonly work: Work;
+  readonly bodies: readonly (ParsedBody | Rejection)[];
+  readonly batch: ReadingBatch;
+  readonly refused: RefusedRecord[];
+  readonly anomalies: number;
+}
+
+/** Unacknowledged messages and bytes in the pipeline's hands: the memory that a backlog may take. */
+const PREFETCH_MESSAGES = 20_000;
+const PREFETCH_BYTES = 32 * 1024 * 1024;
+/** Two batches: one being prepared, one being written. */
+const BATCHES = 2;
+const NOTHING_WRITTEN: WriteResult = { stored: 0, merged: 0, duplicate: 0, refused: [] };
+
+export class Pipeline {
+  readonly #parts: PipelineParts;
+  readonly #former: BatchFormer;
+  readonly #stopping = new AbortController();
+  readonly #free: ReadingBatch[];
+  #consumer: Consumer | undefined;
+  #running: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
+  #stateIsAhead = false;
+  #checkpointedMs = performance.now();
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.#former = new BatchFormer(parts.options);
+    this.#free = Array.from({ length: BATCHES }, () => new ReadingBatch(parts.options.maxBatchRecords));
+  }
+
+  /** Begins to consume. The returned promise settles when the pipeline ends; it rejects on a programming error only. */
+  async start(): Promise<{ finished: Promise<void> }> {
+    this.#running = this.#run();
+    this.#consumer = await this.#parts.queue.consume(
+      { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES },
+      (delivery: Delivery) => this.#former.add(delivery),
+    );
+    return { finished: this.#running };
+  }
+
+  /**
+   * Processes a body at once, past the queue, and resolves when its records are committed: the lane of imports.
+   * Whatever cannot be stored becomes a dead letter. Rejects with a retryable OperationalError when stopped before.
+   */
+  ingestNow(body: Uint8Array, headers: MessageHeaders): Promise<ImportResult> {
+    return new Promise((resolve, rejectRequest) => {
+      if (this.#stopping.signal.aborted) return rejectRequest(stoppedError());
+      this.#former.addImport({ message: { body, headers }, resolve, reject: rejectRequest });
+    });
+  }
+
+  /** Finishes the batches under way, saves device state and leaves the rest in the queue. */
+  async stop(): Promise<void> {
+    for (const request of this.#former.close()) request.reject(stoppedError());
+    this.#stopping.abort();
+    await this.#running;
+    await this.#consumer?.stop();
+    if (!this.#stateIsAhead) await this.#parts.states.checkpoint();
+    await this.#parts.registry.flush();
+  }
+
+  async #run(): Promise<void> {
+    for (let work = await this.#former.next(); work !== undefined; work = await this.#former.next()) {
+      if (performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs)
+        await this.#checkpoint();
+      const prepared = await this.#prepare(work);
+      await this.#writing;
+      if (prepared === undefined) break;
+      this.#writing = this.#commit(prepared).catch((error: unknown) => {
+        // A programming error: end here and now, `finished` rejects with it.
+        this.#failure = error;
+        this.#former.close();
+      });
+    }
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Between two batches, when no evaluated row waits for its commit. */
+  async #checkpoint(): Promise<void> {
+    await this.#writing;
+    this.#checkpointedMs = performance.now();
+    await this.#parts.states.checkpoint();
+    await this.#holding(undefined, () => this.#parts.registry.flush());
+  }
+
+  /**
+   * Repeats `attempt` until it succeeds; undefined when the pipeline was stopped meanwhile, or when an import cannot
+   * succeed: it is told. The queue's records are held whatever the failure is: nobody else has them.
+   */
+  async #holding<T>(request: ImportRequest | undefined, attempt: () => Promise<T>): Promise<T | undefined> {
+    for (let count = 1; ; count++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        if (this.#stopping.signal.aborted || (request !== undefined && !error.retryable)) {
+          request?.reject(error);
+          return undefined;
+        }
+        const delayMs = backoffMs(count, Math.random());
+        this.#parts.events.emit('write_retried', { code: error.code, attempt: count, delayMs, error });
+        await pause(delayMs, this.#stopping.signal);
+      }
+    }
+  }
+
+  async #prepare(work: Work): Promise<Prepared | undefined> {
+    const { devices, evaluator, states } = this.#parts;
+    const nowUs = this.#parts.nowUs();
+    const bodies = work.messages.map((message) => readMessage(message, nowUs));
+    const batch = this.#takeBatch(bodies.reduce((sum, body) => sum + (isRejection(body) ? 0 : body.records.length), 0));
+    const refused = fillBatch(work.messages, bodies, batch, devices);
+    evaluator.reserve();
+    if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined)
+      return undefined;
+    const anomalies = evaluator.evaluate(batch);
+    states.markDirty(batch);
+    return { work, bodies, batch, refused, anomalies };
+  }
+
+  /** Loads profile and state of the devices that are new to this process, and registers those new to the database. */
+  async #meet(batch: ReadingBatch): Promise<true> {
+    const { devices, registry, states } = this.#parts;
+    const ids = [...devices.unmet];
+    const profiles = await registry.meet(ids, batch);
+    await states.load(ids);
+    for (const [id, profile] of profiles) devices.setProfile(devices.find(id), profile);
+    devices.unmet.clear();
+    return true;
+  }
+
+  /** A batch with room for so many records; a message larger than any batch gets one of its own. */
+  #takeBatch(records: number): ReadingBatch {
+    const batch = this.#free.find((candidate) => candidate.capacity >= records);
+    if (batch === undefined) return new ReadingBatch(records);
+    this.#free.splice(this.#free.indexOf(batch), 1);
+    batch.clear();
+    return batch;
+  }
+
+  #giveBack(batch: ReadingBatch): void {
+    if (this.#free.length < BATCHES && batch.capacity >= this.#parts.options.maxBatchRecords) this.#free.push(batch);
+  }
+
+  async #commit({ work, bodies, batch, refused, anomalies }: Prepared): Promise<void> {
+    const { sink, registry, events } = this.#parts;
+    const startedMs = performance.now();
+    const written = batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => sink.write(batch));
+    if (written === undefined) {
+      this.#stateIsAhead = true;
+      return;
+    }
+    for (const { row, rejection } of written.refused) {
+      const delivery = batch.delivery[row] as number;
+      refused.push(
+        refuse(
+          work.messages[delivery] as Message,
+          bodies[delivery] as ParsedBody,
+          batch.deliveryIndex[row] as number,
+          rejection,
+        ),
+      );
+    }
+    if (
+      refused.length > 0 &&
+      (await this.#holding(work.request, () => this.#publishDeadLetters(refused))) === undefined
+    )
+      return;
+    registry.written(batch, written);
+    const lastTag = work.messages.at(-1)?.tag;
+    if (lastTag !== undefined) {
+      const consumer = this.#consumer as Consumer;
+      if ((await this.#holding(undefined, () => consumer.acknowledgeThrough(lastTag).then(() => true))) === undefined)
+        return;
+    }
+    const outcomes = countOutcomes(written, refused);
+    const seconds = (performance.now() - startedMs) / 1000;
+    if (work.request !== undefined) {
+      const accepted = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+      events.emit('records_received', {
+        accepted,
+        rejected: 0,
+        codes: {},
+        source: work.request.message.headers.source,
+      });
+    }
+    events.emit('batch_written', { outcomes, codes: countCodes(refused), anomalies, records: batch.length, seconds });
+    work.request?.resolve({ outcomes });
+    this.#giveBack(batch);
+  }
+
+  async #publishDeadLetters(refused: readonly RefusedRecord[]): Promise<true> {
+    const nowUs = this.#parts.nowUs();
+    const letters: OutgoingMessage[] = refused.map(({ original, rejection, failure }) =>
+      encodeDeadLetter({
+        original,
+        code: failure.code,
+        deviceId: failure.deviceId,
+        error: rejection.message,
+        timestampUs: nowUs,
+      }),
+    );
+    await this.#parts.failed.publish(letters);
+    return true;
+  }
+}
+
+function countOutcomes(written: WriteResult, refused: readonly RefusedRecord[]): OutcomeCounts {
+  const { stored, merged, duplicate } = written;
+  return {
+    ...zeroOutcomes(),
+    stored,
+    merged,
+    duplicate,
+    dead_lettered: refused.reduce((sum, { records }) => sum + records, 0),
+  };
+}
+
+function countCodes(refused: readonly RefusedRecord[]): Record<string, number> {
+  const codes: Record<string, number> = {};
+  for (const { rejection, records } of refused) codes[rejection.code] = (codes[rejection.code] ?? 0) + records;
+  return codes;
+}
+
+function stoppedError(): OperationalError {
+  return new OperationalError('stopping', 'The service is stopping; send the records again when it is back.', {
+    retryable: true,
+  });
+}
