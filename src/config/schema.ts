@@ -3,6 +3,7 @@
  * environment: `http.port` is `DOWNHOLE_HTTP_PORT`, `dataDir` is `DOWNHOLE_DATA_DIR`. Unknown keys are refused.
  */
 import Type, { type Static } from 'typebox';
+import { CHANNEL_NAMES } from '../telemetry/channels.js';
 
 const section = <T extends Record<string, Type.TSchema>>(properties: T) =>
   Type.Object(properties, { additionalProperties: false, default: {} });
@@ -45,13 +46,38 @@ export const ConfigSchema = Type.Object(
         default: 16,
         minimum: 2,
         maximum: 64,
-        description: 'Deepest nesting of a request body.',
+        description: 'Deepest nesting of a record.',
+      }),
+      maxPendingBytes: Type.Integer({
+        default: 134_217_728,
+        minimum: 1024,
+        maximum: 8_589_934_592,
+        description: 'Request bodies held in memory at a time, over all requests: beyond it 503.',
+      }),
+      maxConnections: Type.Integer({
+        default: 1000,
+        minimum: 1,
+        maximum: 65_535,
+        description: 'Open connections; further ones are closed at once.',
+      }),
+      requestTimeoutMs: Type.Integer({
+        default: 60_000,
+        minimum: 100,
+        maximum: 3_600_000,
+        description: 'Longest time for a request to arrive in full, body included.',
+      }),
+      keepAliveTimeoutMs: Type.Integer({
+        default: 72_000,
+        minimum: 100,
+        maximum: 3_600_000,
+        description: 'An idle connection is closed after this time.',
       }),
     }),
     database: section({
       url: Type.String({
         default: '',
         description: 'postgres:// URL of a TimescaleDB server; empty: the embedded database.',
+        secret: true,
       }),
       poolSize: Type.Integer({ default: 8, minimum: 2, maximum: 200, description: 'Most connections to the server.' }),
       statementTimeoutMs: Type.Integer({
@@ -62,7 +88,11 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     queue: section({
-      url: Type.String({ default: '', description: 'amqp:// URL of RabbitMQ; empty: the embedded queue.' }),
+      url: Type.String({
+        default: '',
+        description: 'amqp:// URL of RabbitMQ; empty: the embedded queue.',
+        secret: true,
+      }),
       maxBytes: Type.Integer({
         default: 2_147_483_648,
         minimum: 1_048_576,
@@ -108,7 +138,8 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     quality: section({
-      expectedChannels: Type.Array(Type.String(), {
+      expectedChannels: Type.Array(Type.Enum([...CHANNEL_NAMES]), {
+        uniqueItems: true,
         default: ['temperature', 'vibration', 'pressure', 'flow_rate'],
         description: 'Channels a device is expected to report unless its own row in `devices` says otherwise.',
       }),
