@@ -205,7 +205,7 @@ export function readRecord(record: unknown, context: RecordContext, batch: Readi
       low |= QualityFlag.zeroOffset;
     }
     if (value >= channel.minimum && value <= channel.maximum) {
-      values[base + index] = value + 0; // −0 becomes 0
+      values[base + index] = Math.fround(value) + 0; // −0 becomes 0
     } else {
       high |= 1 << index;
       raw ??= new Map();
