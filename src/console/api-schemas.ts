@@ -1,0 +1,203 @@
+/**
+ * The shapes of the read API, once: the OpenAPI document, the routes' types and the page's types come from here.
+ * Field names of time series are in catalogue terms; instants are RFC 3339 unless a name says `timestamps` (epoch seconds).
+ */
+import Type, { type Static } from 'typebox';
+import { CHANNEL_NAMES } from '../telemetry/channels.js';
+
+/** `T | null` as one JSON Schema type list, which every OpenAPI 3.1 reader understands. */
+const nullable = <T>(type: 'number' | 'string' | 'boolean' | 'integer', description: string) =>
+  Type.Unsafe<T | null>({ type: [type, 'null'], description });
+
+const nullableNumbers = (description: string) =>
+  Type.Unsafe<(number | null)[]>({ type: 'array', items: { type: ['number', 'null'] }, description });
+
+export const ErrorSchema = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String({ description: 'Stable, for programs.' }),
+      message: Type.String({ description: 'What is wrong and what to do about it.' }),
+      field: Type.Optional(Type.String({ description: 'The parameter at fault.' })),
+    }),
+  },
+  { description: 'The request was not answered.' },
+);
+
+export const SparklineSchema = Type.Object({
+  channel: Type.String(),
+  timestamps: Type.Array(Type.Number(), { description: 'Epoch seconds, start of each bucket.' }),
+  values: nullableNumbers('Mean of each bucket, canonical unit.'),
+});
+export type Sparkline = Static<typeof SparklineSchema>;
+
+export const DeviceSchema = Type.Object({
+  device_id: Type.String(),
+  display_name: nullable<string>('string', 'Name for people; null when nobody gave one.'),
+  site: nullable<string>('string', 'Site.'),
+  field: nullable<string>('string', 'Field.'),
+  expected_interval_seconds: nullable<number>('number', 'Seconds between records, as configured for the device.'),
+  first_seen: nullable<string>('string', 'Time of its first record.'),
+  last_seen: nullable<string>('string', 'Time of its last record.'),
+  operating_state: Type.String({ description: 'unknown, off, starting, running or transient, at its last record.' }),
+  quality_score: nullable<number>('number', 'Score (0 … 1) of its last record.'),
+  is_anomaly: nullable<boolean>('boolean', 'Whether its last record is anomalous.'),
+  anomaly_cause: nullable<string>('string', 'What the anomaly is attributed to.'),
+  values: Type.Record(Type.String(), Type.Object({ value: Type.Number(), timestamp: Type.String() }), {
+    description: 'Last value of each channel, canonical unit.',
+  }),
+  sparkline: Type.Optional(SparklineSchema),
+});
+export type Device = Static<typeof DeviceSchema>;
+
+export const DeviceListSchema = Type.Object({
+  as_of: Type.String({ description: 'Clock of the server at this answer.' }),
+  total: Type.Integer({ description: 'Devices that match, beyond this page too.' }),
+  limit: Type.Integer(),
+  offset: Type.Integer(),
+  devices: Type.Array(DeviceSchema),
+});
+export type DeviceList = Static<typeof DeviceListSchema>;
+
+export const DeviceDetailSchema = Type.Object({
+  as_of: Type.String({ description: 'Clock of the server at this answer.' }),
+  device: DeviceSchema,
+  data_from: nullable<string>('string', 'Where its data begins, at whatever resolution is left.'),
+  data_to: nullable<string>('string', 'Where its data ends.'),
+});
+export type DeviceDetail = Static<typeof DeviceDetailSchema>;
+
+export const SERIES_SOURCES = ['raw', '1min', '1hour', 'daily'] as const;
+export type SeriesSource = (typeof SERIES_SOURCES)[number];
+
+export const ChannelSeriesSchema = Type.Object({
+  avg: nullableNumbers('The reading itself where nothing was summarised, else the mean.'),
+  min: Type.Optional(nullableNumbers('Least reading of each point; absent where nothing was summarised.')),
+  max: Type.Optional(nullableNumbers('Greatest reading of each point; absent where nothing was summarised.')),
+});
+export type ChannelSeries = Static<typeof ChannelSeriesSchema>;
+
+export const SeriesSchema = Type.Object({
+  device_id: Type.String(),
+  as_of: Type.String({ description: 'Clock of the server at this answer.' }),
+  from: Type.String(),
+  to: Type.String(),
+  source: Type.Enum([...SERIES_SOURCES], { description: 'The table that answered.' }),
+  bucket_seconds: nullable<number>('number', 'Width of a point; null: the readings themselves.'),
+  truncated: Type.Boolean({
+    description: 'True when the range had more rows than are read at once: its end is shown.',
+  }),
+  timestamps: Type.Array(Type.Number(), { description: 'Epoch seconds; the start of each bucket.' }),
+  channels: Type.Record(Type.String(), ChannelSeriesSchema, { description: `Of: ${CHANNEL_NAMES.join(', ')}.` }),
+  anomalies: Type.Array(Type.Integer(), { description: 'Anomalous records in each point.' }),
+  samples: Type.Array(Type.Integer(), { description: 'Records in each point.' }),
+});
+export type Series = Static<typeof SeriesSchema>;
+
+const QualityFigures = {
+  records: Type.Integer({ description: 'Records in the window.' }),
+  anomalies: Type.Integer({ description: 'Of them, anomalous.' }),
+  avg_quality: nullable<number>('number', 'Mean quality score (0 … 1).'),
+  completeness: nullable<number>('number', 'Share (0 … 1) of records with all expected channels.'),
+  validity: nullable<number>('number', 'Mean quality score (0 … 1).'),
+  consistency: nullable<number>('number', 'Share (0 … 1) of records without an anomaly.'),
+  timeliness: nullable<number>('number', 'Share (0 … 1) of records that were in time.'),
+  overall: nullable<number>(
+    'number',
+    '0.30 completeness + 0.30 validity + 0.25 consistency + 0.15 timeliness; null when one is unknown.',
+  ),
+};
+
+export const QualitySummarySchema = Type.Object({
+  as_of: Type.String(),
+  hours: Type.Integer(),
+  source: Type.String({ description: 'The aggregate that answered: 1min or 1hour.' }),
+  devices: Type.Integer({ description: 'Devices with records in the window.' }),
+  ...QualityFigures,
+});
+export type QualitySummary = Static<typeof QualitySummarySchema>;
+
+export const DeviceQualitySchema = Type.Object({
+  device_id: Type.String(),
+  display_name: nullable<string>('string', 'Name for people.'),
+  last_seen: nullable<string>('string', 'Time of its last record.'),
+  ...QualityFigures,
+});
+export type DeviceQuality = Static<typeof DeviceQualitySchema>;
+
+export const DeviceQualityListSchema = Type.Object({
+  as_of: Type.String(),
+  hours: Type.Integer(),
+  total: Type.Integer(),
+  limit: Type.Integer(),
+  offset: Type.Integer(),
+  devices: Type.Array(DeviceQualitySchema, { description: 'Worst first.' }),
+});
+export type DeviceQualityList = Static<typeof DeviceQualityListSchema>;
+
+export const PipelineSchema = Type.Object({
+  as_of: Type.String(),
+  conservation: Type.Object(
+    {
+      received: Type.Number(),
+      recovered: Type.Number({ description: 'Found in the queue when the process started.' }),
+      stored: Type.Number(),
+      merged: Type.Number(),
+      duplicate: Type.Number(),
+      dead_lettered: Type.Number(),
+      rejected: Type.Number(),
+      in_flight: Type.Number(),
+      difference: Type.Number({
+        description: 'received + recovered − all others; other than 0 only while a batch changes hands.',
+      }),
+    },
+    { description: 'Records since the process started.' },
+  ),
+  records_per_second: Type.Number({ description: 'Written per second, mean of the last minute.' }),
+  anomalies: Type.Number({ description: 'Anomalous records since the process started.' }),
+  queues: Type.Array(
+    Type.Object({ name: Type.String(), messages: Type.Number(), records: Type.Number(), bytes: Type.Number() }),
+  ),
+  dead_letters: Type.Array(
+    Type.Object({
+      code: Type.String(),
+      count: Type.Number(),
+      last_received: nullable<string>('string', 'When the last one came.'),
+    }),
+    { description: 'Stored dead letters not yet replayed or purged, by reason, most first.' },
+  ),
+});
+export type PipelineStatus = Static<typeof PipelineSchema>;
+
+export const StorageSchema = Type.Object({
+  as_of: Type.String(),
+  database: Type.Object({
+    postgres: Type.String(),
+    timescale: Type.String({ description: 'none, apache or community.' }),
+    timescale_version: nullable<string>('string', 'Version of TimescaleDB.'),
+    survives_power_loss: Type.Boolean(),
+    bytes: nullable<number>('number', 'Size of the whole database.'),
+  }),
+  tables: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      bytes: nullable<number>('number', 'With indexes and compressed chunks.'),
+      chunks: Type.Integer(),
+      compressed_chunks: Type.Integer(),
+      bytes_before_compression: nullable<number>('number', 'Of the compressed chunks.'),
+      bytes_after_compression: nullable<number>('number', 'Of the compressed chunks.'),
+      from: nullable<string>('string', 'Where its oldest chunk begins.'),
+      to: nullable<string>('string', 'Where its newest chunk ends.'),
+    }),
+  ),
+  jobs: Type.Array(
+    Type.Object({
+      job: Type.String(),
+      result: Type.String({ description: 'Of its last run: running, succeeded or failed.' }),
+      started_at: nullable<string>('string', 'Start of its last run.'),
+      finished_at: nullable<string>('string', 'End of its last run.'),
+      last_success: nullable<string>('string', 'End of its last successful run.'),
+      error: nullable<string>('string', 'What its last run said, where it failed.'),
+    }),
+  ),
+});
+export type StorageStatus = Static<typeof StorageSchema>;

@@ -1,0 +1,61 @@
+/** The read API and the page that lives on it, as one fastify plugin. */
+// Adds `summary`, `tags` and `hide` to the type of a route's schema.
+import type {} from '@fastify/swagger';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import type { Config } from '../config/schema.js';
+import type { Metrics } from '../monitoring/metrics.js';
+import type { Broker } from '../queue/queue.js';
+import type { Database } from '../storage/database.js';
+import { AnswerCache } from './answer-cache.js';
+import { devicesRoutes } from './devices-routes.js';
+import { pipelineRoutes } from './pipeline-routes.js';
+import { qualityRoutes } from './quality-routes.js';
+import { answerError } from './request-error.js';
+import { type LevelCatalogue, readLevels } from './series-levels.js';
+import { seriesRoutes } from './series-routes.js';
+import { storageRoutes } from './storage-routes.js';
+import { webPage } from './web-page.js';
+
+export interface ConsoleOptions {
+  readonly database: Database;
+  readonly metrics: Metrics;
+  readonly broker: Broker;
+  readonly config: Config;
+  /** Directory of the built page; default: beside the built program. */
+  readonly webRoot?: string;
+}
+
+/** What the routes of the read API work with. */
+export interface ConsoleContext extends ConsoleOptions {
+  /** The levels at which this database keeps series. */
+  readonly levels: () => Promise<LevelCatalogue>;
+}
+
+/** Levels come and go with migrations, which run before the routes do: asking once a minute costs nothing. */
+const LEVELS_MAX_AGE_MS = 60_000;
+
+/**
+ * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/devices`,
+ * `/v1/pipeline`, `/v1/storage`, and the page at `/`.
+ */
+export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
+  const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
+  const context: ConsoleContext = { ...options, levels: () => levels.get('', () => readLevels(options.database)) };
+  const readApi = async (api: FastifyInstance): Promise<void> => {
+    api.setErrorHandler(answerError);
+    // Answers are built in the shape of their schemas already; a serializer per schema would check long arrays again.
+    api.setSerializerCompiler(() => (data) => JSON.stringify(data));
+    api.addHook('onSend', async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+    });
+    devicesRoutes(api, context);
+    seriesRoutes(api, context);
+    qualityRoutes(api, context);
+    pipelineRoutes(api, context);
+    storageRoutes(api, context);
+  };
+  return async (app) => {
+    await app.register(readApi);
+    await app.register(webPage(options.webRoot));
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * The fleet: one row a device with its last values. Reads `devices` and `device_latest`, and of the telemetry only
+ * the one row of each device at its last time, through the key.
+ */
+import { anomalyCauseName } from '../telemetry/anomaly-cause.js';
+import { operatingStateName } from '../telemetry/operating-state.js';
+import type { Database, Row } from '../storage/database.js';
+import type { Device } from './api-schemas.js';
+import { toRfc3339 } from './timestamps.js';
+
+export interface DevicePage {
+  readonly total: number;
+  readonly devices: Device[];
+}
+
+interface DeviceRow extends Row {
+  device_id: string;
+  display_name: string | null;
+  site: string | null;
+  field: string | null;
+  expected_interval_seconds: number | null;
+  first_seen: string | null;
+  last_seen: string | null;
+  data_quality_score: number | null;
+  is_anomaly: boolean | null;
+  anomaly_cause: number | null;
+  operating_state: number | null;
+  latest: Record<string, { value: number; timestamp: string }> | null;
+  total: number;
+}
+
+const SEARCHED = `lower(concat_ws(' ', d.device_id, d.display_name, d.site, d.field))`;
+
+// The lateral parts run per device of the page, so that the cost follows the page and never the fleet or the history.
+const selectDevices = (page: string): string => `
+  WITH page AS (${page})
+  SELECT page.*, last.data_quality_score, last.is_anomaly, last.anomaly_cause, last.operating_state, known.latest
+  FROM page
+  LEFT JOIN LATERAL (
+    SELECT t.data_quality_score, t.is_anomaly, t.anomaly_cause, t.operating_state
+    FROM telemetry t
+    WHERE t.device_id = page.device_id AND t."timestamp" = page.last_seen
+    LIMIT 1
+  ) last ON true
+  LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(l.channel, jsonb_build_object('value', l.value, 'timestamp', l."timestamp")) AS latest
+    FROM device_latest l
+    WHERE l.device_id = page.device_id AND l.value IS NOT NULL
+  ) known ON true
+  ORDER BY page.device_id`;
+
+const DEVICE_COLUMNS = `d.device_id, d.display_name, d.site, d.field, d.expected_interval_seconds, d.first_seen,
+  d.last_seen`;
+
+const PAGE_SQL = selectDevices(`
+  SELECT ${DEVICE_COLUMNS}, (count(*) OVER ())::int AS total
+  FROM devices d
+  WHERE $1 = '' OR strpos(${SEARCHED}, $1) > 0
+  ORDER BY d.device_id
+  LIMIT $2 OFFSET $3`);
+
+const ONE_SQL = selectDevices(`SELECT ${DEVICE_COLUMNS}, 1 AS total FROM devices d WHERE d.device_id = $1`);
+
+const TOTAL_SQL = `SELECT count(*)::int AS total FROM devices d WHERE $1 = '' OR strpos(${SEARCHED}, $1) > 0`;
+
+/** A page of the fleet in the order of device ids. @param search part of id, name, site or field; '' = all. */
+export async function readDevicePage(
+  database: Database,
+  search: string,
+  limit: number,
+  offset: number,
+): Promise<DevicePage> {
+  const wanted = search.toLowerCase();
+  const rows = await database.query<DeviceRow>(PAGE_SQL, [wanted, limit, offset]);
+  const first = rows[0];
+  if (first !== undefined) return { total: first.total, devices: rows.map(deviceOf) };
+  const [counted] = await database.query<{ total: number }>(TOTAL_SQL, [wanted]);
+  return { total: counted?.total ?? 0, devices: [] };
+}
+
+/** One device, or undefined when there is none of this id. */
+export async function readDevice(database: Database, deviceId: string): Promise<Device | undefined> {
+  const [row] = await database.query<DeviceRow>(ONE_SQL, [deviceId]);
+  return row === undefined ? undefined : deviceOf(row);
+}
+
+function deviceOf(row: DeviceRow): Device {
+  return {
+    device_id: row.device_id,
+    display_name: row.display_name,
+    site: row.site,
+    field: row.field,
+    expected_interval_seconds: row.expected_interval_seconds,
+    first_seen: toRfc3339(row.first_seen),
+    last_seen: toRfc3339(row.last_seen),
+    operating_state: operatingStateName(row.operating_state),
+    quality_score: row.data_quality_score,
+    is_anomaly: row.is_anomaly,
+    anomaly_cause: anomalyCauseName(row.anomaly_cause),
+    values: row.latest ?? {},
+  };
+}

@@ -1,0 +1,95 @@
+/** `GET /v1/devices` and `GET /v1/devices/:id`. */
+import type { FastifyInstance } from 'fastify';
+import Type, { type Static } from 'typebox';
+import { CHANNEL_NAMES, type ChannelName } from '../telemetry/channels.js';
+import { AnswerCache } from './answer-cache.js';
+import {
+  type Device,
+  type DeviceDetail,
+  DeviceDetailSchema,
+  type DeviceList,
+  DeviceListSchema,
+  ErrorSchema,
+  type Sparkline,
+} from './api-schemas.js';
+import type { ConsoleContext } from './console-routes.js';
+import { readDataRange } from './data-range.js';
+import { type DevicePage, readDevice, readDevicePage } from './device-list.js';
+import { notFound } from './request-error.js';
+import { readSparklines } from './sparklines.js';
+import { nowRfc3339 } from './timestamps.js';
+
+const FLEET_MAX_AGE_MS = 1000;
+/** A sparkline point stands for minutes: half a minute of age does not show. */
+const SPARKLINE_MAX_AGE_MS = 30_000;
+const MAX_DEVICES_PER_PAGE = 5000;
+
+const ListQuery = Type.Object(
+  {
+    search: Type.String({ default: '', maxLength: 128, description: 'Part of id, name, site or field.' }),
+    limit: Type.Integer({ default: 1000, minimum: 1, maximum: MAX_DEVICES_PER_PAGE, description: 'Devices per page.' }),
+    offset: Type.Integer({ default: 0, minimum: 0, maximum: 10_000_000, description: 'Devices to skip.' }),
+    sparkline: Type.Optional(Type.Enum([...CHANNEL_NAMES], { description: 'Channel to add a small curve of.' })),
+    hours: Type.Integer({ default: 6, minimum: 1, maximum: 168, description: 'Length of that curve.' }),
+  },
+  { additionalProperties: false },
+);
+
+const DevicePath = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128, description: 'device_id' }) });
+
+export function devicesRoutes(api: FastifyInstance, { database, levels }: ConsoleContext): void {
+  const pages = new AnswerCache<DevicePage>({ maxAgeMs: FLEET_MAX_AGE_MS });
+  const sparklines = new AnswerCache<ReadonlyMap<string, Sparkline>>({ maxAgeMs: SPARKLINE_MAX_AGE_MS });
+
+  const addSparklines = async (devices: readonly Device[], channel: ChannelName, hours: number): Promise<Device[]> => {
+    const curves = await sparklines.get(`${channel} ${hours}`, async () =>
+      readSparklines(database, await levels(), channel, hours),
+    );
+    return devices.map((device) => {
+      const sparkline = curves.get(device.device_id);
+      return sparkline === undefined ? device : { ...device, sparkline };
+    });
+  };
+
+  api.get<{ Querystring: Static<typeof ListQuery> }>(
+    '/v1/devices',
+    {
+      schema: {
+        summary: 'The fleet: devices in the order of their ids, with last values',
+        tags: ['read'],
+        querystring: ListQuery,
+        response: { 200: DeviceListSchema, 400: ErrorSchema, 503: ErrorSchema },
+      },
+    },
+    async ({ query: { search, limit, offset, sparkline, hours } }): Promise<DeviceList> => {
+      const page = await pages.get(JSON.stringify([search, limit, offset]), () =>
+        readDevicePage(database, search, limit, offset),
+      );
+      const devices =
+        sparkline === undefined ? page.devices : await addSparklines(page.devices, sparkline as ChannelName, hours);
+      return { as_of: nowRfc3339(), total: page.total, limit, offset, devices };
+    },
+  );
+
+  const details = new AnswerCache<Omit<DeviceDetail, 'as_of'> | undefined>({ maxAgeMs: FLEET_MAX_AGE_MS });
+  api.get<{ Params: Static<typeof DevicePath> }>(
+    '/v1/devices/:id',
+    {
+      schema: {
+        summary: 'One device: last values, and from when to when it has data',
+        tags: ['read'],
+        params: DevicePath,
+        response: { 200: DeviceDetailSchema, 404: ErrorSchema, 503: ErrorSchema },
+      },
+    },
+    async ({ params: { id } }): Promise<DeviceDetail> => {
+      const detail = await details.get(id, async () => {
+        const device = await readDevice(database, id);
+        if (device === undefined) return undefined;
+        return { device, ...(await readDataRange(database, await levels(), id)) };
+      });
+      if (detail === undefined) throw notFound(`Device "${id}"`, 'GET /v1/devices lists those that are.');
+      return { as_of: nowRfc3339(), ...detail };
+    },
+  );
+}

@@ -1,0 +1,63 @@
+/** `GET /v1/pipeline`: where every record of this process is, and why some did not make it. */
+import type { FastifyInstance } from 'fastify';
+import type { Metrics } from '../monitoring/metrics.js';
+import type { Queue } from '../queue/queue.js';
+import type { Database } from '../storage/database.js';
+import { type Outcome, OUTCOMES } from '../telemetry/outcome.js';
+import { AnswerCache } from './answer-cache.js';
+import { ErrorSchema, PipelineSchema, type PipelineStatus } from './api-schemas.js';
+import type { ConsoleContext } from './console-routes.js';
+import { nowRfc3339, toRfc3339 } from './timestamps.js';
+
+const DEAD_LETTERS_MAX_AGE_MS = 3000;
+
+export function pipelineRoutes(api: FastifyInstance, { database, metrics, broker }: ConsoleContext): void {
+  const deadLetters = new AnswerCache<PipelineStatus['dead_letters']>({ maxAgeMs: DEAD_LETTERS_MAX_AGE_MS });
+  api.get(
+    '/v1/pipeline',
+    {
+      schema: {
+        summary: 'Conservation of records, queue depth and dead letters',
+        tags: ['read'],
+        response: { 200: PipelineSchema, 503: ErrorSchema },
+      },
+    },
+    async (): Promise<PipelineStatus> => ({
+      as_of: nowRfc3339(),
+      conservation: await conservation(metrics, broker.telemetry),
+      records_per_second: await metrics.value('telemetry_ingestion_rate'),
+      anomalies: await metrics.value('telemetry_anomalies_total'),
+      queues: [
+        { name: 'telemetry', ...broker.telemetry.depth() },
+        { name: 'dead letters', ...broker.failed.depth() },
+      ],
+      dead_letters: await deadLetters.get('', () => readDeadLetters(database)),
+    }),
+  );
+}
+
+async function conservation(metrics: Metrics, telemetry: Queue): Promise<PipelineStatus['conservation']> {
+  const [received, recovered] = await Promise.all([
+    metrics.value('telemetry_records_received_total'),
+    metrics.value('telemetry_records_recovered_total'),
+  ]);
+  const entries = await Promise.all(
+    OUTCOMES.map(async (outcome) => [outcome, await metrics.value('telemetry_records_total', { outcome })] as const),
+  );
+  const outcomes = Object.fromEntries(entries) as Record<Outcome, number>;
+  const inFlight = telemetry.depth().records;
+  const accounted = Object.values(outcomes).reduce((sum, count) => sum + count, inFlight);
+  return { received, recovered, ...outcomes, in_flight: inFlight, difference: received + recovered - accounted };
+}
+
+async function readDeadLetters(database: Database): Promise<PipelineStatus['dead_letters']> {
+  const rows = await database.query(
+    `SELECT code, sum(occurrences)::float8 AS count, max(received_at) AS last_received
+     FROM dead_letters WHERE state = 'new' GROUP BY code ORDER BY 2 DESC, code`,
+  );
+  return rows.map((row) => ({
+    code: row['code'] as string,
+    count: Number(row['count']),
+    last_received: toRfc3339(row['last_received']),
+  }));
+}

@@ -1,0 +1,54 @@
+/** The page: static files with the headers that keep it to itself. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+
+/** Paths that the page's own router answers: a reload or a shared link gets the page. */
+const PAGE_PATHS = ['/', '/wells/*', '/quality', '/pipeline'] as const;
+
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+} as const;
+
+const NOT_BUILT = 'The console page was not built. Run `npm run build:web`, then reload.\n';
+
+/** Where the build puts the page: beside this file's compiled form, or from the sources in dist. */
+function defaultWebRoot(): string {
+  const fromSource = import.meta.url.endsWith('.ts');
+  return fileURLToPath(new URL(fromSource ? '../../dist/web' : '../../web', import.meta.url));
+}
+
+/** @param webRoot directory of the built page */
+export function webPage(webRoot: string = defaultWebRoot()): FastifyPluginAsync {
+  return async (app) => {
+    app.addHook('onSend', async (_request, reply) => {
+      reply.headers(SECURITY_HEADERS);
+    });
+    const built = existsSync(webRoot);
+    if (built) {
+      // Assets carry a hash of their content in their names: a name never means anything else.
+      await app.register(fastifyStatic, {
+        root: `${webRoot}/assets`,
+        prefix: '/assets/',
+        immutable: true,
+        maxAge: '365d',
+        index: false,
+        schemaHide: true,
+      });
+    }
+    const page = async (_request: unknown, reply: FastifyReply): Promise<FastifyReply> => {
+      if (!built) return reply.code(503).type('text/plain').send(NOT_BUILT);
+      return reply.header('cache-control', 'no-cache').sendFile('index.html', webRoot, { cacheControl: false });
+    };
+    for (const path of PAGE_PATHS) app.get(path, { schema: { hide: true } }, page);
+    app.get('/theme.js', { schema: { hide: true } }, async (_request, reply) =>
+      built
+        ? reply.header('cache-control', 'no-cache').sendFile('theme.js', webRoot, { cacheControl: false })
+        : reply.code(404).type('text/plain').send(NOT_BUILT),
+    );
+  };
+}
