@@ -61,6 +61,22 @@ export const EVENTS = {
   queue_refused: event<{ queue: string; code: string }>('warn', 'publication refused', (metrics, { queue, code }) =>
     metrics.add('queue_publish_refused_total', 1, { queue, code }),
   ),
+  queue_damaged: event<{
+    queue: string;
+    file: string;
+    offset: number;
+    bytes: number;
+    messages: number;
+    setAside: string | null;
+  }>(
+    'error',
+    'a file of the queue is damaged: check the disk; the good messages behind the damage are delivered',
+    (metrics, { queue }) => metrics.add('queue_damage_total', 1, { queue }),
+  ),
+  queue_troubled: event<{ queue: string; error: unknown }>(
+    'warn',
+    'a file of the queue could not be read, cut or removed; it is tried again',
+  ),
   // pipeline
   batch_written: event<{
     outcomes: OutcomeCounts;

@@ -68,6 +68,11 @@ export const METRICS = {
     help: 'Publications refused because the queue is at its bound or cannot write.',
     labels: ['queue', 'code'],
   },
+  queue_damage_total: {
+    type: 'counter',
+    help: 'Damaged places found in the embedded queue; the bytes are kept in files named .damaged.',
+    labels: ['queue'],
+  },
   queue_torn_tail_bytes_total: {
     type: 'counter',
     help: 'Bytes of incomplete messages cut off when the queue was opened: never acknowledged to anyone.',

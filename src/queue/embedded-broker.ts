@@ -1,0 +1,50 @@
+/** Both queues of the platform in one directory of one process, which the caller has locked. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Events } from '../monitoring/events.js';
+import { EmbeddedQueue } from './embedded-queue.js';
+import type { Broker } from './queue.js';
+import { syncDirectory } from './segmented-log-files.js';
+
+export interface EmbeddedBrokerOptions {
+  readonly directory: string;
+  /** Bound of each queue: bytes on disk that may be unacknowledged. The files may be longer by one segment. */
+  readonly maxBytes: number;
+  readonly segmentBytes: number;
+  readonly events: Events;
+}
+
+/**
+ * Opens the queues `telemetry` and `failed`, creating what is missing.
+ * @throws OperationalError `queue_unwritable`, `queue_format_newer`
+ */
+export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
+  const { directory } = options;
+  const openQueue = (name: string) => EmbeddedQueue.open({ ...options, name, directory: join(directory, name) });
+  await mkdir(directory, { recursive: true });
+  const telemetry = await openQueue('telemetry');
+  try {
+    const failed = await openQueue('failed');
+    await syncDirectory(directory);
+    await syncDirectory(dirname(directory));
+    return new EmbeddedBroker(telemetry, failed);
+  } catch (error) {
+    await telemetry.close();
+    throw error;
+  }
+}
+
+class EmbeddedBroker implements Broker {
+  readonly telemetry: EmbeddedQueue;
+  readonly failed: EmbeddedQueue;
+
+  constructor(telemetry: EmbeddedQueue, failed: EmbeddedQueue) {
+    this.telemetry = telemetry;
+    this.failed = failed;
+  }
+
+  async close(): Promise<void> {
+    await this.telemetry.close();
+    await this.failed.close();
+  }
+}

@@ -1,0 +1,285 @@
+/** What every implementation of the queue has to do. Each one calls `describeQueueContract` in a test file of its own. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Broker, Consumer, Delivery, OutgoingMessage, Queue } from '../../src/queue/queue.js';
+
+/** Where messages are kept; empty at first. Cleans up after itself when the test has finished. */
+export interface QueueStore {
+  /** Opens a broker on it; called again after the one before was closed. */
+  open(): Promise<Broker>;
+}
+
+export function message(id: number | string, options: { records?: number | null; pad?: number } = {}): OutgoingMessage {
+  const body = Buffer.from(JSON.stringify({ id, pad: 'x'.repeat(options.pad ?? 0) }));
+  const records = options.records === undefined ? 1 : options.records;
+  const receivedUs = 1_790_000_000_123_456;
+  return { body, headers: { schemaVersion: 1, contentType: 'application/json', records, receivedUs, source: 'test' } };
+}
+
+export function idOf({ body }: { body: Uint8Array }): number {
+  return (JSON.parse(Buffer.from(body).toString()) as { id: number }).id;
+}
+
+/** A consumer that keeps what it was given and can wait for a number of deliveries. */
+export class Collector {
+  readonly deliveries: Delivery[] = [];
+  #arrived: () => void = () => undefined;
+  #consumer: Consumer | undefined;
+
+  static async on(queue: Queue, prefetchMessages = 1000, prefetchBytes = 2 ** 30): Promise<Collector> {
+    const collector = new Collector();
+    collector.#consumer = await queue.consume({ prefetchMessages, prefetchBytes }, (delivery) => {
+      collector.deliveries.push(delivery);
+      collector.#arrived();
+    });
+    return collector;
+  }
+
+  get ids(): number[] {
+    return this.deliveries.map(idOf);
+  }
+
+  get consumer(): Consumer {
+    return this.#consumer as Consumer;
+  }
+
+  /** The deliveries so far, once there are at least `count`. */
+  async received(count: number): Promise<readonly Delivery[]> {
+    while (this.deliveries.length < count) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    return this.deliveries;
+  }
+
+  async acknowledge(count: number): Promise<void> {
+    await this.received(count);
+    await this.consumer.acknowledgeThrough((this.deliveries[count - 1] as Delivery).tag);
+  }
+}
+
+/** Long enough that a delivery which must not come would have come. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 60));
+
+export function describeQueueContract(implementation: string, createStore: () => QueueStore): void {
+  const withBroker = async (store: QueueStore, work: (broker: Broker) => Promise<void>): Promise<void> => {
+    const broker = await store.open();
+    try {
+      await work(broker);
+    } finally {
+      await broker.close();
+    }
+  };
+
+  describe(`queue contract: ${implementation}`, () => {
+    test('delivers in the order of publication, tags growing, nothing redelivered', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        const collector = await Collector.on(telemetry);
+        const ids = Array.from({ length: 50 }, (_, id) => id);
+        await Promise.all(ids.slice(0, 25).map((id) => telemetry.publish([message(id)])));
+        await telemetry.publish(ids.slice(25).map((id) => message(id)));
+        const deliveries = await collector.received(50);
+        expect(collector.ids).toEqual(ids);
+        expect(deliveries.every(({ redelivered }) => !redelivered)).toBe(true);
+        expect(deliveries.every(({ tag }, at) => at === 0 || tag > (deliveries[at - 1] as Delivery).tag)).toBe(true);
+      }));
+
+    test('headers and body come out as they went in, bytes that are not UTF-8 included', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        const body = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+        const plain = {
+          schemaVersion: 1,
+          contentType: 'application/x-ndjson',
+          records: null,
+          receivedUs: null,
+        } as const;
+        const failure = { code: 'conflict', deviceId: 'Bohrung Süd 7 🛢' };
+        await telemetry.publish([
+          { body, headers: { ...plain, source: 'gateway "Nord"' } },
+          { body: new Uint8Array(0), headers: { ...message(0).headers, failure } },
+        ]);
+        const collector = await Collector.on(telemetry);
+        const [first, second] = (await collector.received(2)) as [Delivery, Delivery];
+        expect(Uint8Array.from(first.body)).toEqual(body);
+        expect(first.headers).toEqual({ ...plain, source: 'gateway "Nord"' });
+        expect(second.body.byteLength).toBe(0);
+        expect(second.headers).toEqual({ ...message(0).headers, failure });
+      }));
+
+    test('a message of 16 MB between small ones', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        const large = message(1, { pad: 16 * 1024 * 1024 });
+        await telemetry.publish([message(0), large, message(2)]);
+        const collector = await Collector.on(telemetry);
+        const [, second] = (await collector.received(3)) as [Delivery, Delivery, Delivery];
+        expect(collector.ids).toEqual([0, 1, 2]);
+        expect(Buffer.compare(second.body, large.body)).toBe(0);
+      }));
+
+    test('publishing nothing resolves and changes nothing', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        await telemetry.publish([]);
+        expect(telemetry.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
+      }));
+
+    test('what was published is there after reopening, in both queues separately', async () => {
+      const store = createStore();
+      await withBroker(store, async ({ telemetry, failed }) => {
+        await telemetry.publish([message(1), message(2)]);
+        await failed.publish([message(3)]);
+      });
+      await withBroker(store, async ({ telemetry, failed }) => {
+        const collectors = [await Collector.on(telemetry), await Collector.on(failed)] as const;
+        await collectors[0].received(2);
+        await collectors[1].received(1);
+        expect(collectors.map(({ ids }) => ids)).toEqual([[1, 2], [3]]);
+      });
+    });
+
+    test('acknowledging is cumulative; the rest comes again after reopening, in order, redelivered', async () => {
+      const store = createStore();
+      await withBroker(store, async ({ telemetry }) => {
+        await telemetry.publish([0, 1, 2, 3, 4, 5].map((id) => message(id)));
+        const collector = await Collector.on(telemetry);
+        await collector.received(6);
+        await collector.acknowledge(4);
+        await collector.acknowledge(2); // already covered
+        expect(telemetry.depth().messages).toBe(2);
+      });
+      await withBroker(store, async ({ telemetry }) => {
+        const collector = await Collector.on(telemetry);
+        await collector.received(2);
+        await telemetry.publish([message(6)]);
+        await collector.received(3);
+        expect(collector.ids).toEqual([4, 5, 6]);
+        expect(collector.deliveries.map(({ redelivered }) => redelivered)).toEqual([true, true, false]);
+      });
+    });
+
+    test('no more than prefetchMessages are out at a time', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        await telemetry.publish(Array.from({ length: 10 }, (_, id) => message(id)));
+        const collector = await Collector.on(telemetry, 3);
+        await collector.received(3);
+        await settle();
+        expect(collector.ids).toEqual([0, 1, 2]);
+        await collector.acknowledge(2);
+        await collector.received(5);
+        await settle();
+        expect(collector.ids).toEqual([0, 1, 2, 3, 4]);
+      }));
+
+    test('no more than prefetchBytes are out at a time, and a message beyond that comes alone', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        await telemetry.publish([400, 400, 5000, 400].map((pad, id) => message(id, { pad })));
+        const collector = await Collector.on(telemetry, 1000, 1000);
+        for (const [acknowledged, out] of [
+          [0, 2],
+          [1, 2],
+          [2, 3],
+          [3, 4],
+        ] as const) {
+          if (acknowledged > 0) await collector.acknowledge(acknowledged);
+          await collector.received(out);
+          await settle();
+          expect(collector.deliveries.length).toBe(out);
+        }
+      }));
+
+    test('after stop nothing is delivered; what is out can still be acknowledged; the next consumer gets the rest', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        await telemetry.publish([message(0), message(1), message(2)]);
+        const first = await Collector.on(telemetry, 2);
+        await first.received(2);
+        await first.consumer.stop();
+        await telemetry.publish([message(3)]);
+        await first.acknowledge(1);
+        await settle();
+        expect(first.ids).toEqual([0, 1]);
+        const second = await Collector.on(telemetry);
+        await second.received(3);
+        expect(second.ids).toEqual([1, 2, 3]);
+        expect(second.deliveries[0]?.redelivered).toBe(true);
+        expect(second.deliveries[2]?.redelivered).toBe(false);
+      }));
+
+    test('a second consumer beside the first is refused', () =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        await Collector.on(telemetry);
+        await expect(Collector.on(telemetry)).rejects.toThrow('consumer');
+      }));
+
+    test('depth counts messages, records and bytes of bodies until they are acknowledged, across reopening', async () => {
+      const store = createStore();
+      const messages = [
+        message(0, { records: 300, pad: 5000 }),
+        message(1, { records: null }),
+        message(2, { records: 7 }),
+      ];
+      const [first, second, third] = messages.map(({ body }) => body.byteLength) as [number, number, number];
+      await withBroker(store, async ({ telemetry }) => {
+        await telemetry.publish(messages);
+        expect(telemetry.depth()).toEqual({ messages: 3, records: 308, bytes: first + second + third });
+        const collector = await Collector.on(telemetry);
+        await collector.acknowledge(1);
+        expect(telemetry.depth()).toEqual({ messages: 2, records: 8, bytes: second + third });
+      });
+      await withBroker(store, async ({ telemetry, failed }) => {
+        expect(telemetry.depth()).toEqual({ messages: 2, records: 8, bytes: second + third });
+        expect(failed.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
+      });
+    });
+
+    test('a closed queue says so', async () => {
+      const broker = await createStore().open();
+      const { telemetry } = broker;
+      await broker.close();
+      await expect(telemetry.publish([message(0)])).rejects.toMatchObject({ code: 'queue_closed' });
+    });
+
+    test('any interleaving of publishing, acknowledging and reopening keeps exactly the unacknowledged, in order', async () => {
+      const step = fc.oneof(
+        fc.record({
+          kind: fc.constant('publish' as const),
+          sizes: fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 8 }),
+        }),
+        fc.record({ kind: fc.constant('acknowledge' as const), fraction: fc.double({ min: 0, max: 1, noNaN: true }) }),
+        fc.record({ kind: fc.constant('reopen' as const) }),
+        fc.record({ kind: fc.constant('consume' as const), prefetch: fc.integer({ min: 1, max: 5 }) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+          const store = createStore();
+          let broker = await store.open();
+          let expected: number[] = [];
+          let nextId = 0;
+          for (const action of steps) {
+            if (action.kind === 'publish') {
+              const batch = action.sizes.map((pad) => message(nextId++, { pad }));
+              await broker.telemetry.publish(batch);
+              expected.push(...batch.map(idOf));
+            } else if (action.kind === 'reopen') {
+              await broker.close();
+              broker = await store.open();
+            } else {
+              const prefetch = action.kind === 'consume' ? action.prefetch : 1000;
+              const wanted = Math.min(prefetch, expected.length);
+              const collector = await Collector.on(broker.telemetry, prefetch);
+              await collector.received(wanted);
+              expect(collector.ids).toEqual(expected.slice(0, wanted));
+              const acknowledged = action.kind === 'consume' ? 0 : Math.floor(action.fraction * wanted);
+              if (acknowledged > 0) await collector.acknowledge(acknowledged);
+              await collector.consumer.stop();
+              expected = expected.slice(acknowledged);
+            }
+            expect(broker.telemetry.depth().messages).toBe(expected.length);
+          }
+          await broker.close();
+          await withBroker(store, async ({ telemetry }) => {
+            const collector = await Collector.on(telemetry);
+            await collector.received(expected.length);
+            expect(collector.ids).toEqual(expected);
+          });
+        }),
+        { numRuns: 40 },
+      );
+    });
+  });
+}
