@@ -31,7 +31,8 @@ export function unknownKey(path: string, origin: string): string {
     path.slice(cut + 1),
     siblings.map((key) => key.slice(cut + 1)),
   );
-  const nearest = sibling === undefined ? nearestName(path, known) : path.slice(0, cut + 1) + sibling;
+  const elsewhere = known.find((key) => key.endsWith(`.${path.slice(cut + 1)}`)) ?? nearestName(path, known);
+  const nearest = sibling === undefined ? elsewhere : path.slice(0, cut + 1) + sibling;
   return `${path} (${origin}) is not a key; ${nearest === undefined ? 'remove it' : `did you mean ${nearest}?`}`;
 }
 

@@ -1,0 +1,207 @@
+/**
+ * A received body → the messages to publish and what is refused, record by record. Pure: nothing is sent from here.
+ *
+ * A body whose records are all good goes on as the bytes that came; otherwise, and beyond the size of a message, the
+ * good records are cut out of it, in the same form and with the defaults of their envelope.
+ */
+import { readBody, type BodyType, type ParsedBody } from '../pipeline/read-body.js';
+import { isRejection, readRecord, type RecordContext } from '../pipeline/read-record.js';
+import { ReadingBatch } from '../telemetry/reading-batch.js';
+import { reject, type Rejection } from '../telemetry/rejection.js';
+import { scanBody } from './body-scan.js';
+import { recordSpans, type RecordSpans } from './record-spans.js';
+
+export interface IngestLimits {
+  readonly maxRecordsPerRequest: number;
+  /** Levels of a record. */
+  readonly maxDepth: number;
+}
+
+export interface RejectedRecord extends Rejection {
+  /** Position of the record in the request, from 0. */
+  readonly index: number;
+}
+
+export interface MessagePart {
+  readonly body: Uint8Array;
+  readonly records: number;
+}
+
+export interface AcceptedRecords {
+  readonly messages: readonly MessagePart[];
+  readonly accepted: number;
+  /** The first of them, up to MAX_LISTED_REJECTIONS. */
+  readonly rejected: readonly RejectedRecord[];
+  readonly rejectedTotal: number;
+  /** Rejections by code. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
+/** Messages stay small, so that the batches that the pipeline forms of them stay near their size. */
+export const MAX_MESSAGE_RECORDS = 1000;
+export const MAX_MESSAGE_BYTES = 1_048_576;
+/** An answer lists so many rejections and counts the rest: it must not outgrow the request. */
+export const MAX_LISTED_REJECTIONS = 1000;
+const MAX_LISTED_FIELD_LENGTH = 128;
+/** Repeated in every message that a body is cut into. */
+const MAX_ENVELOPE_BYTES = 16_384;
+/** Deeper than this nothing is parsed: what handles the values afterwards may recurse. */
+const MAX_PARSED_DEPTH = 1000;
+
+/** Whether the bytes are JSON or, whatever was declared, one JSON record a line. */
+export function detectBodyType(bytes: Buffer, declared: BodyType): BodyType {
+  if (declared === 'application/x-ndjson') return declared;
+  const newline = bytes.indexOf(0x0a);
+  // Only a compact record ends its line with a brace and has something after it.
+  if (newline < 2 || newline > MAX_MESSAGE_BYTES) return declared;
+  const line = bytes.toString('utf8', 0, newline).trim();
+  if (!line.startsWith('{') || !line.endsWith('}') || !isJson(line)) return declared;
+  const isSingle = bytes.subarray(newline).every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
+  return isSingle ? declared : 'application/x-ndjson';
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** Why a body is not even parsed: too deep, or more records than a request may have. */
+export function refuseBody(bytes: Buffer, type: BodyType, limits: IngestLimits): Rejection | undefined {
+  return refuseScan(scanBody(bytes, type), limits);
+}
+
+function refuseScan(scan: ReturnType<typeof scanBody>, limits: IngestLimits): Rejection | undefined {
+  if (scan.depth > MAX_PARSED_DEPTH)
+    return reject('too_deep', '', `the body nests ${scan.depth} levels deep; flatten its records`);
+  // Fields of the envelope count as elements too: a handful more is harmless here, and counted exactly after parsing.
+  if (scan.elements > limits.maxRecordsPerRequest + 64) return tooMany(scan.elements, limits);
+  return undefined;
+}
+
+const tooMany = (count: number, limits: IngestLimits): Rejection =>
+  reject('too_large', '', `the request has ${count} records; send at most ${limits.maxRecordsPerRequest}`);
+
+/** One row, used over and over: what a record becomes is not wanted here, only whether it is acceptable. */
+const scratch = new ReadingBatch(1);
+
+/**
+ * Judges every record of a body.
+ * @returns what to publish, or the rejection of the body as a whole
+ */
+export function acceptRecords(
+  bytes: Buffer,
+  type: BodyType,
+  limits: IngestLimits,
+  context: RecordContext,
+): AcceptedRecords | Rejection {
+  const scan = scanBody(bytes, type);
+  const refusal = refuseScan(scan, limits);
+  if (refusal !== undefined) return refusal;
+  const parsed = readBody(bytes, type, context);
+  if (isRejection(parsed)) return parsed;
+  const count = parsed.records.length;
+  if (count > limits.maxRecordsPerRequest) return tooMany(count, limits);
+
+  const fits = count <= MAX_MESSAGE_RECORDS && bytes.length <= MAX_MESSAGE_BYTES;
+  const spans = fits && scan.depth <= limits.maxDepth ? undefined : recordSpans(bytes, parsed.form);
+  const rejections = new Rejections();
+  for (let index = 0; index < count; index++) {
+    const rejection =
+      (spans === undefined ? undefined : refuseSpan(bytes, spans, index, limits)) ??
+      readRecord(parsed.records[index], parsed.context, scratch);
+    scratch.clear();
+    // A clock ahead is for the pipeline to set aside, where the record is kept.
+    if (rejection !== undefined && rejection.code !== 'future_timestamp') rejections.add(index, rejection);
+  }
+
+  const { total, listed, codes } = rejections;
+  const answer = { accepted: count - total, rejected: listed, rejectedTotal: total, codes };
+  if (count === total) return { ...answer, messages: [] };
+  if (fits && total === 0) return { ...answer, messages: [{ body: bytes, records: count }] };
+  const messages = cut(bytes, parsed, spans ?? recordSpans(bytes, parsed.form), rejections);
+  return isRejection(messages) ? messages : { ...answer, messages };
+}
+
+/** What only the bytes of a record tell: its size and its depth. */
+function refuseSpan(bytes: Buffer, spans: RecordSpans, index: number, limits: IngestLimits): Rejection | undefined {
+  const start = spans[2 * index] as number;
+  const end = spans[2 * index + 1] as number;
+  if (end - start > MAX_MESSAGE_BYTES)
+    return reject('too_large', '', `the record has ${end - start} bytes; at most ${MAX_MESSAGE_BYTES} are allowed`);
+  const { depth } = scanBody(bytes.subarray(start, end), 'application/json');
+  if (depth > limits.maxDepth)
+    return reject('too_deep', '', `the record nests ${depth} levels deep; at most ${limits.maxDepth} are allowed`);
+  return undefined;
+}
+
+class Rejections {
+  readonly listed: RejectedRecord[] = [];
+  readonly codes: Record<string, number> = {};
+  total = 0;
+  readonly #indices = new Set<number>();
+
+  add(index: number, { code, field, message }: Rejection): void {
+    this.total++;
+    this.#indices.add(index);
+    this.codes[code] = (this.codes[code] ?? 0) + 1;
+    if (this.listed.length < MAX_LISTED_REJECTIONS)
+      this.listed.push({ index, field: field.slice(0, MAX_LISTED_FIELD_LENGTH), code, message });
+  }
+
+  has(index: number): boolean {
+    return this.#indices.has(index);
+  }
+}
+
+interface Wrapping {
+  readonly before: Buffer;
+  readonly between: Buffer;
+  readonly after: Buffer;
+}
+
+/** What stands before, between and after the records of a message in the form of the body. */
+function wrapping(parsed: ParsedBody): Wrapping | Rejection {
+  const text = (before: string, between: string, after: string): Wrapping => ({
+    before: Buffer.from(before),
+    between: Buffer.from(between),
+    after: Buffer.from(after),
+  });
+  if (parsed.form === 'array') return text('[', ',', ']');
+  if (parsed.form !== 'envelope') return text('', '\n', '');
+  const defaults = JSON.stringify(parsed.envelope ?? {});
+  if (defaults.length > MAX_ENVELOPE_BYTES)
+    return reject('too_large', '', `the fields beside records make ${defaults.length} characters; shorten them`);
+  return text('{"records":[', ',', defaults === '{}' ? ']}' : `],${defaults.slice(1)}`);
+}
+
+/** The accepted records of a body as messages within the bounds, in order. */
+function cut(bytes: Buffer, parsed: ParsedBody, spans: RecordSpans, rejections: Rejections): MessagePart[] | Rejection {
+  const wrap = wrapping(parsed);
+  if (isRejection(wrap)) return wrap;
+  const messages: MessagePart[] = [];
+  let pieces: Buffer[] = [];
+  let records = 0;
+  let length = 0;
+  const close = (): void => {
+    if (records > 0) messages.push({ body: Buffer.concat([wrap.before, ...pieces, wrap.after]), records });
+    pieces = [];
+    records = 0;
+    length = 0;
+  };
+  for (let index = 0; index < parsed.records.length; index++) {
+    if (rejections.has(index)) continue;
+    const piece = bytes.subarray(spans[2 * index], spans[2 * index + 1]);
+    if (records === MAX_MESSAGE_RECORDS || (records > 0 && length + piece.length > MAX_MESSAGE_BYTES)) close();
+    if (records > 0) pieces.push(wrap.between);
+    pieces.push(piece);
+    records++;
+    length += piece.length + wrap.between.length;
+  }
+  close();
+  return messages;
+}

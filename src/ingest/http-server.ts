@@ -1,0 +1,240 @@
+/**
+ * The HTTP server: the ingest API, health, metrics and the OpenAPI document, and whatever routes other rooms bring.
+ * The order in which a request is judged: connection limits, header limits, Host and Origin, content type, size,
+ * then the route.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import swagger from '@fastify/swagger';
+import { Ajv } from 'ajv';
+import { fastify, type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
+import type { Config } from '../config/schema.js';
+import type { Events } from '../monitoring/events.js';
+import type { Metrics } from '../monitoring/metrics.js';
+import type { Broker } from '../queue/queue.js';
+import type { Database } from '../storage/database.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { scanBody } from './body-scan.js';
+import { healthRoutes, type ReadinessCheck } from './health-routes.js';
+import { holdRoutes } from './hold-routes.js';
+import { createErrorHandler, HttpError } from './http-error.js';
+import { importRoute, type ImportPipeline } from './import-route.js';
+import { KnownPaths } from './known-paths.js';
+import { openApiOptions } from './openapi.js';
+import { BodyBudget, readRequestBody } from './request-body.js';
+import { guardRequest, refusePublicBind, SECURITY_HEADERS } from './request-guards.js';
+import { telemetryRoute } from './telemetry-route.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The handler takes the bytes of the body; without it the body is JSON and validated by the route's schema. */
+    rawBody?: boolean;
+  }
+}
+
+export interface HttpServerOptions {
+  readonly config: Pick<Config, 'http'>;
+  readonly events: Events;
+  readonly metrics: Metrics;
+  readonly broker: Pick<Broker, 'telemetry'>;
+  readonly version: string;
+  readonly readiness: ReadinessCheck;
+  /** Serves `/v1/import`. */
+  readonly pipeline?: ImportPipeline;
+  /** Serves `/v1/holds`. */
+  readonly database?: Database;
+  /** Routes of other rooms; their errors leave in the same shape. */
+  readonly routes?: readonly FastifyPluginAsync[];
+}
+
+const MAX_HEADER_BYTES = 16_384;
+const MAX_HEADERS = 100;
+/** A percent-encoded device id of 128 characters outside ASCII. */
+const MAX_PARAMETER_LENGTH = 128 * 12;
+const MAX_JSON_DEPTH = 64;
+const BODY_TYPES = /^application\/(json|x-ndjson|ndjson|jsonl|x-jsonl)(?=\s*(;|$))/i;
+
+/**
+ * Builds the server; `listenHttp` starts it, `close()` ends it after the requests under way.
+ * @throws OperationalError `refused_bind` when the configuration asks for an address beyond this machine
+ */
+export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { config, events } = options;
+  refusePublicBind(config.http.host);
+  const server = createServer(config);
+  server.server.maxConnections = config.http.maxConnections;
+  server.server.maxHeadersCount = MAX_HEADERS;
+
+  const paths = new KnownPaths();
+  paths.watch(server);
+  watchRequests(server, events);
+  takeBodies(server, config);
+  server.setErrorHandler(createErrorHandler(events));
+  answerUnknownPaths(server, paths);
+  // Answers are written as they are: a serializer compiled from a schema would silently leave out what it does not list.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  validateParts(server);
+
+  server.register(swagger, openApiOptions(options.version));
+  server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http }));
+  server.register(healthRoutes(options));
+  if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http));
+  if (options.database !== undefined) server.register(holdRoutes(options.database));
+  for (const routes of options.routes ?? []) server.register(routes);
+  server.register(async (scope) => {
+    scope.get('/v1/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  });
+  return server;
+}
+
+function createServer({ http }: Pick<Config, 'http'>): FastifyInstance {
+  return fastify({
+    logger: false,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: http.maxBodyBytes,
+    requestTimeout: http.requestTimeoutMs,
+    keepAliveTimeout: http.keepAliveTimeoutMs,
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: Math.min(http.requestTimeoutMs, 20_000),
+      connectionsCheckingInterval: Math.min(http.requestTimeoutMs, 5000),
+    },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    clientErrorHandler: answerUnreadable,
+    // The router's own refusals, before any hook ran. Its reply is generic beyond use.
+    frameworkErrors: (error, _request, reply) => {
+      const message = `the path cannot be read: ${error.message.slice(0, 200)}`;
+      (reply as unknown as FastifyReply)
+        .code(400)
+        .headers(SECURITY_HEADERS)
+        .send({ error: { code: 'malformed_url', message } });
+    },
+  }) as unknown as FastifyInstance;
+}
+
+/** What Node could not read as HTTP never reaches a route: answered on the bare socket. */
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'headers_too_large', `the headers exceed ${MAX_HEADER_BYTES} bytes`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'request_timeout', 'the request took too long to arrive; send it again']
+        : ['400 Bad Request', 'malformed_request', 'this is not HTTP/1.1 as RFC 9112 has it'];
+  const body = JSON.stringify({ error: { code, message } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function watchRequests(server: FastifyInstance, events: Events): void {
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
+  });
+  server.addHook('onRequest', guardRequest);
+  server.addHook('onResponse', async (request, reply) => {
+    events.emit('request_finished', {
+      method: request.method,
+      route: request.routeOptions.url ?? 'unknown',
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+      requestId: request.id,
+    });
+  });
+}
+
+/** Bodies come as bytes, bounded; routes that do not ask for bytes get them as JSON. */
+function takeBodies(server: FastifyInstance, { http }: Pick<Config, 'http'>): void {
+  const budget = new BodyBudget(http.maxPendingBytes);
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(BODY_TYPES, async (request: { raw: IncomingMessage }) =>
+    readRequestBody(request.raw, http.maxBodyBytes, budget),
+  );
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => budget.release(request.raw));
+    done();
+  });
+  server.addHook('preValidation', async (request) => {
+    if (request.routeOptions.config.rawBody === true || !Buffer.isBuffer(request.body)) return;
+    if (scanBody(request.body, 'application/json').depth > MAX_JSON_DEPTH)
+      throw new HttpError(400, 'too_deep', `the body nests deeper than ${MAX_JSON_DEPTH} levels`);
+    try {
+      request.body = JSON.parse(request.body.toString('utf8'));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new HttpError(400, 'malformed_json', `the body is not JSON: ${error.message.slice(0, 160)}`);
+    }
+  });
+}
+
+function answerUnknownPaths(server: FastifyInstance, paths: KnownPaths): void {
+  server.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] as string;
+    const methods = paths.methodsOf(path);
+    if (methods.length > 0) {
+      const message = `${request.method} is not a method of ${path.slice(0, 200)}; it has ${methods.join(', ')}`;
+      return reply
+        .code(405)
+        .header('allow', methods.join(', '))
+        .send({ error: { code: 'method_not_allowed', message } });
+    }
+    const message = `there is no ${path.slice(0, 200)}; the paths are in /v1/openapi.json`;
+    return reply.code(404).send({ error: { code: 'not_found', message } });
+  });
+}
+
+/** Bodies are taken as they are; what stands in a URL is text by nature and is converted. Nothing is left out silently. */
+function validateParts(server: FastifyInstance): void {
+  const settings = { strict: false, validateFormats: false, useDefaults: true, removeAdditional: false } as const;
+  const body = new Ajv({ ...settings, coerceTypes: false });
+  const url = new Ajv({ ...settings, coerceTypes: 'array' });
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? body : url).compile(schema as Record<string, unknown>),
+  );
+}
+
+/**
+ * Starts to listen and returns the URL.
+ * @throws OperationalError `port_in_use`, `port_not_permitted` or `address_not_available`
+ */
+export async function listenHttp(server: FastifyInstance, http: Config['http'], events: Events): Promise<string> {
+  try {
+    const url = await server.listen({ host: http.host, port: http.port });
+    events.emit('listening', { url });
+    return url;
+  } catch (error) {
+    throw explainListenError(error, http);
+  }
+}
+
+function explainListenError(error: unknown, { host, port }: Config['http']): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new OperationalError(
+        'port_in_use',
+        `port ${port} on ${host} is in use by another program; stop it, or choose another port with ` +
+          'DOWNHOLE_HTTP_PORT (0 picks a free one)',
+        { cause: error },
+      );
+    case 'EACCES':
+      return new OperationalError(
+        'port_not_permitted',
+        `port ${port} may not be used by this user; choose one above 1023 with DOWNHOLE_HTTP_PORT`,
+        { cause: error },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new OperationalError(
+        'address_not_available',
+        `http.host ${JSON.stringify(host)} is no address of this machine; set it to 127.0.0.1`,
+        { cause: error },
+      );
+    default:
+      return error;
+  }
+}

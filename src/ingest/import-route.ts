@@ -1,0 +1,43 @@
+/** `POST /v1/import`: the lane of `downhole import` through a running service, answered when the rows are committed. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { MessageHeaders } from '../queue/queue.js';
+import type { OutcomeCounts } from '../telemetry/outcome.js';
+import { refuseBody, type IngestLimits } from './accept-records.js';
+import { errors, OutcomeCountsSchema, TELEMETRY_CONTENT } from './api-schemas.js';
+import { HttpError } from './http-error.js';
+import { messageHeaders, requestBytes } from './telemetry-route.js';
+
+/** What an import needs of the pipeline. */
+export interface ImportPipeline {
+  /** Processes a body past the queue; resolves when it is committed. What cannot be stored becomes a dead letter. */
+  ingestNow(body: Uint8Array, headers: MessageHeaders): Promise<{ readonly outcomes: OutcomeCounts }>;
+}
+
+export function importRoute(pipeline: ImportPipeline, limits: IngestLimits): FastifyPluginAsync {
+  return async (server) => {
+    server.post(
+      '/v1/import',
+      {
+        config: { rawBody: true },
+        validatorCompiler: () => () => true,
+        schema: {
+          operationId: 'importTelemetry',
+          summary: 'Import telemetry and wait until it is committed',
+          description: 'Takes what /v1/telemetry takes. Records that cannot be stored become dead letters.',
+          tags: ['ingest'],
+          body: { content: TELEMETRY_CONTENT },
+          response: { 200: OutcomeCountsSchema, ...errors(400, 403, 413, 415, 500, 503) },
+        },
+      },
+      async (request) => {
+        const receivedUs = Date.now() * 1000;
+        const { bytes, type } = requestBytes(request);
+        const refusal = refuseBody(bytes, type, limits);
+        if (refusal !== undefined)
+          throw new HttpError(refusal.code === 'too_large' ? 413 : 400, refusal.code, refusal.message);
+        const { outcomes } = await pipeline.ingestNow(bytes, messageHeaders(request, type, null, receivedUs));
+        return outcomes;
+      },
+    );
+  };
+}

@@ -1,0 +1,113 @@
+/** Request bodies into memory: bounded each, bounded in sum, decompressed no further than the bound. */
+import type { IncomingMessage } from 'node:http';
+import { createGunzip } from 'node:zlib';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { HttpError } from './http-error.js';
+
+/** The memory that bodies of unfinished requests may take together. */
+export class BodyBudget {
+  readonly maxBytes: number;
+  #heldBytes = 0;
+  readonly #heldBy = new WeakMap<IncomingMessage, number>();
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Accounts for bytes of a request. @throws OperationalError `overloaded` (retryable) beyond the bound. */
+  take(request: IncomingMessage, bytes: number): void {
+    if (this.#heldBytes + bytes > this.maxBytes)
+      throw new OperationalError('overloaded', 'too many requests are being read at a time; send this one again', {
+        retryable: true,
+      });
+    this.#heldBytes += bytes;
+    this.#heldBy.set(request, (this.#heldBy.get(request) ?? 0) + bytes);
+  }
+
+  /** Gives back what a request holds; the server calls it when the response is closed. */
+  release(request: IncomingMessage): void {
+    this.#heldBytes -= this.#heldBy.get(request) ?? 0;
+    this.#heldBy.delete(request);
+  }
+}
+
+const tooLarge = (limit: number, when: string): HttpError =>
+  new HttpError(413, 'too_large', `the body has more than ${limit} bytes${when}; send fewer records per request`);
+
+/**
+ * Reads the body of a request, `Content-Encoding: gzip` undone.
+ * @throws HttpError 413 beyond `limit`, 415 for other encodings, 400 for broken gzip; OperationalError `overloaded`
+ */
+export async function readRequestBody(request: IncomingMessage, limit: number, budget: BodyBudget): Promise<Buffer> {
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity' && encoding !== 'gzip') {
+    request.resume();
+    const message = 'the content encoding is not taken; send Content-Encoding: gzip or none';
+    throw new HttpError(415, 'unsupported_encoding', message);
+  }
+  const received = await receive(request, limit, budget);
+  return encoding === 'gzip' ? inflate(received, request, limit, budget) : received;
+}
+
+/**
+ * The bytes as they come. Not `for await`: leaving such a loop destroys the socket, and a sender that is still
+ * writing would never read the refusal. What comes after one is read and dropped.
+ */
+function receive(request: IncomingMessage, limit: number, budget: BodyBudget): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let refused = false;
+    const refuse = (error: unknown): void => {
+      refused = true;
+      chunks.length = 0;
+      reject(error as Error);
+    };
+    if (Number(request.headers['content-length']) > limit) refuse(tooLarge(limit, ''));
+    request.on('data', (chunk: Buffer) => {
+      if (refused) return;
+      length += chunk.length;
+      if (length > limit) return refuse(tooLarge(limit, ''));
+      try {
+        budget.take(request, chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        refuse(error);
+      }
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
+    request.on('error', () => reject(new HttpError(400, 'incomplete_body', 'the connection was lost; send it again')));
+  });
+}
+
+const INFLATE_CHUNK_BYTES = 65_536;
+
+async function inflate(
+  compressed: Buffer,
+  request: IncomingMessage,
+  limit: number,
+  budget: BodyBudget,
+): Promise<Buffer> {
+  const gunzip = createGunzip({ chunkSize: INFLATE_CHUNK_BYTES });
+  gunzip.end(compressed);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    // Leaving the loop destroys the stream: a bomb is inflated to the bound and no further.
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > limit) throw tooLarge(limit, ' when decompressed');
+      budget.take(request, chunk.length);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_'))
+      throw new HttpError(400, 'malformed_gzip', 'the body is not gzip as Content-Encoding says; compress it again');
+    throw error;
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+}
