@@ -47,7 +47,8 @@ SELECT
 FROM agg_1min_v1 a
 LEFT JOIN devices d ON d.device_id = a.device_id;
 
-
+-- The percentiles come from an aggregate of their own. UNION ALL and GROUP BY instead of a join: a condition on bucket
+-- reaches both sides this way, while a join would read the percentiles of all history for one day of the fleet.
 CREATE VIEW telemetry_1hour AS
 SELECT
     a.bucket,
@@ -119,9 +120,9 @@ FROM (
         LEFT JOIN agg_1hour_v1 none ON false   -- its columns, all NULL
     ) u
     GROUP BY u.key_device, u.key_bucket
+    HAVING count(u.n) > 0   -- an hour is there once its counts are
 ) a
 LEFT JOIN devices d ON d.device_id = a.device_id;
-
 
 CREATE VIEW telemetry_daily AS
 SELECT
