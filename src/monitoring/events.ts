@@ -89,6 +89,7 @@ export const EVENTS = {
       if (outcomes[outcome] > 0) metrics.add('telemetry_records_total', outcomes[outcome], { outcome });
     }
     metrics.add('telemetry_records_ingested_total', outcomes.stored + outcomes.merged);
+    metrics.ingested.add(outcomes.stored + outcomes.merged);
     metrics.add('telemetry_anomalies_total', anomalies);
     countCodes(metrics, codes);
     metrics.observe('telemetry_batch_records', records);
@@ -107,6 +108,14 @@ export const EVENTS = {
   // storage
   migration_applied: event<{ version: number; name: string; milliseconds: number }>('info', 'migration applied'),
   database_opened: event<{ postgres: string; timescale: string; where: string }>('info', 'database opened'),
+  database_connection_lost: event<{ error: unknown }>(
+    'warn',
+    'an idle connection to the database was lost; the next call opens another',
+  ),
+  database_reopening: event<{ error: unknown }>(
+    'error',
+    'the embedded database had stopped and is opened again; what was committed is there',
+  ),
   // jobs
   job_finished: event<{ job: string; milliseconds: number; result: unknown }>(
     'debug',

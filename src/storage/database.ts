@@ -11,7 +11,8 @@
  * `retryable` is decided by sql-state.ts and nowhere else.
  */
 
-export type SqlValue = string | number | bigint | boolean | null | Uint8Array | readonly (string | number | bigint | boolean | null)[];
+export type SqlValue =
+  string | number | bigint | boolean | null | Uint8Array | readonly (string | number | bigint | boolean | null)[];
 
 export type Row = Record<string, unknown>;
 
@@ -34,7 +35,10 @@ export interface Session {
   query<R extends Row = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]>;
   /** Runs one statement and returns how many rows it touched. */
   execute(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
-  /** Runs any number of statements without parameters, each in its own transaction unless the text opens one. */
+  /**
+   * Runs any number of statements without parameters, each in its own transaction unless the text opens one. Called on
+   * the database (not on a session) it leaves nothing behind: `SET statement_timeout = 0` lasts until its end.
+   */
   script(sql: string): Promise<void>;
   /**
    * Bulk load: `data` is one complete stream of the binary COPY format (header, tuples, trailer), in chunks.
@@ -49,6 +53,8 @@ export interface TransactionOptions {
   /** Default `read committed`. */
   readonly isolation?: 'read committed' | 'repeatable read';
   readonly readOnly?: boolean;
+  /** Longest statement in it; default the database's own limit, 0 for none. The embedded database has none anyway. */
+  readonly statementTimeoutMs?: number;
 }
 
 export interface Database extends Session {

@@ -1,0 +1,25 @@
+import type { Config } from '../config/schema.js';
+import type { Events } from '../monitoring/events.js';
+import type { Database } from './database.js';
+import { EmbeddedDatabase } from './embedded-database.js';
+import { ServerDatabase } from './server-database.js';
+
+/**
+ * Opens the database that the configuration names: a server where there is a URL, otherwise the embedded one, whose
+ * directory the caller has locked (directory-lock.ts).
+ * @throws OperationalError `database_unavailable`, `database_open_failed`
+ */
+export async function openDatabase(config: Pick<Config, 'dataDir' | 'database'>, events: Events): Promise<Database> {
+  const { url } = config.database;
+  const database =
+    url === ''
+      ? await EmbeddedDatabase.open(config.dataDir, events)
+      : await ServerDatabase.open(config.database, events);
+  const { postgresVersion, timescale, timescaleVersion } = database.capabilities;
+  events.emit('database_opened', {
+    postgres: postgresVersion,
+    timescale: timescaleVersion === null ? timescale : `${timescaleVersion} ${timescale}`,
+    where: url === '' ? `embedded in ${config.dataDir}` : new URL(url).host,
+  });
+  return database;
+}

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Row, Session, SqlValue } from './database.js';
+import { splitStatements } from './split-statements.js';
+import { isConnectionFailure, toDatabaseError } from './sql-state.js';
+import { transactionFinished } from './transaction.js';
+import { encodeParameter } from './value-types.js';
+
+/** How long after the server's own statement timeout an answer may come, before the connection is given up. */
+const ANSWER_GRACE_MS = 5000;
+
+/** Ends a connection at once. A farewell would wait for a peer that may no longer be there. */
+export function disconnect(client: pg.Client | pg.PoolClient): void {
+  // Not in pg's types, and it has no other way to end a connection that does not answer.
+  const { connection } = client as unknown as { connection: { stream: Socket } };
+  connection.stream.destroy();
+}
+
+/** One connection of the pool, for a single call or a transaction. */
+export class ServerSession implements Session {
+  readonly #client: pg.PoolClient;
+  #answerLimitMs: number;
+  #broken = false;
+  #finished = false;
+
+  constructor(client: pg.PoolClient, statementTimeoutMs: number) {
+    this.#client = client;
+    this.#answerLimitMs = statementTimeoutMs + ANSWER_GRACE_MS;
+  }
+
+  /** Whether the connection must not go back to the pool. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  async query<R extends Row = Row>(sql: string, parameters: readonly SqlValue[] = []): Promise<R[]> {
+    return (await this.#statement(sql, parameters)).rows as R[];
+  }
+
+  async execute(sql: string, parameters: readonly SqlValue[] = []): Promise<number> {
+    return (await this.#statement(sql, parameters)).rowCount ?? 0;
+  }
+
+  async script(sql: string): Promise<void> {
+    // The text may set a statement timeout of its own, so that there is no telling how long an answer may take.
+    for (const statement of splitStatements(sql)) await this.#call(() => this.#send(statement, []), Infinity);
+  }
+
+  copyBinary(target: string, data: readonly Uint8Array[]): Promise<number> {
+    return this.#call(async () => {
+      const stream = this.#client.query(copyFrom(`COPY ${target} FROM STDIN WITH (FORMAT binary)`));
+      const finished = once(stream, 'finish');
+      // Rejects as soon as the server refuses a row, also while a chunk is being written.
+      const refused = finished.then(() => undefined);
+      for (const chunk of data) {
+        // One chunk at a time: this is the back-pressure, and nothing stays queued behind a refusal.
+        const written = new Promise<void>((resolve, reject) => {
+          stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+        });
+        await Promise.race([written, refused]);
+      }
+      stream.end();
+      await finished;
+      return stream.rowCount;
+    });
+  }
+
+  /** Sets the longest statement of the open transaction; 0 for none. */
+  async limitStatements(milliseconds: number): Promise<void> {
+    await this.execute(`SET LOCAL statement_timeout = ${Math.trunc(milliseconds)}`);
+    this.#answerLimitMs = milliseconds === 0 ? Infinity : milliseconds + ANSWER_GRACE_MS;
+  }
+
+  /** COMMIT of a transaction that failed before answers ROLLBACK and is no error: the caller must know which it was. */
+  async commit(): Promise<string> {
+    return (await this.#exchange(() => this.#send('COMMIT', []))).command;
+  }
+
+  /** Rolls back, also after a failed COMMIT, where it only warns. A connection that is gone has rolled back by going. */
+  async rollback(): Promise<void> {
+    if (!this.#broken) await this.#exchange(() => this.#send('ROLLBACK', []));
+  }
+
+  /** Leaves the connection as it was: no open transaction, no changed settings. */
+  async tidy(): Promise<void> {
+    await this.rollback();
+    if (!this.#broken) await this.#exchange(() => this.#send('RESET ALL', []));
+  }
+
+  /** Every later call is a mistake of the caller: the connection belongs to somebody else by then. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  #statement(sql: string, parameters: readonly SqlValue[]): Promise<pg.QueryResult> {
+    return this.#call(() => this.#send(sql, parameters));
+  }
+
+  #send(sql: string, parameters: readonly SqlValue[]): Promise<pg.QueryResult> {
+    // Always the extended protocol, as on the embedded database: exactly one statement a call.
+    return this.#client.query({
+      text: sql,
+      values: parameters.map(encodeParameter),
+      queryMode: 'extended',
+    } as pg.QueryConfig);
+  }
+
+  #call<T>(exchange: () => Promise<T>, limitMs?: number): Promise<T> {
+    return this.#finished ? Promise.reject(transactionFinished()) : this.#exchange(exchange, limitMs);
+  }
+
+  /** One exchange with the server, with a limit to the wait for its answer. */
+  async #exchange<T>(exchange: () => Promise<T>, limitMs = this.#answerLimitMs): Promise<T> {
+    const timer = limitMs === Infinity ? undefined : setTimeout(() => disconnect(this.#client), limitMs);
+    try {
+      return await exchange();
+    } catch (error) {
+      this.#broken ||= isConnectionFailure(error);
+      throw toDatabaseError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
