@@ -1,0 +1,111 @@
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { awaySince } from './api.js';
+import { formatClock } from './format.js';
+import { FleetPage } from './fleet-page.js';
+import { Icon } from './icons.js';
+import { Link } from './link.js';
+import { PipelinePage } from './pipeline-page.js';
+import { QualityPage } from './quality-page.js';
+import { deviceOfPath, place } from './router.js';
+import { theme, toggleTheme } from './theme.js';
+import { WellPage } from './well-page.js';
+
+const PAGES = [
+  { path: '/', title: 'Fleet' },
+  { path: '/quality', title: 'Quality' },
+  { path: '/pipeline', title: 'Pipeline' },
+] as const;
+
+export function App(): JSX.Element {
+  const { path } = place.value;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <Header path={path} />
+      <AwayBanner />
+      <main id="main" tabIndex={-1}>
+        <Page path={path} />
+      </main>
+    </>
+  );
+}
+
+function Page({ path }: { readonly path: string }): JSX.Element {
+  const deviceId = deviceOfPath(path);
+  useTitleAndFocus(path, deviceId ?? PAGES.find((page) => page.path === path)?.title ?? 'Not found');
+  if (deviceId !== undefined) return <WellPage key={deviceId} deviceId={deviceId} />;
+  if (path === '/') return <FleetPage />;
+  if (path === '/quality') return <QualityPage />;
+  if (path === '/pipeline') return <PipelinePage />;
+  return (
+    <div class="empty">
+      <h1>There is no such page</h1>
+      <p>
+        <Link href="/">Go to the fleet</Link>
+      </p>
+    </div>
+  );
+}
+
+/** After a change of page the title says where one is, and the keyboard continues in the new content. */
+function useTitleAndFocus(path: string, title: string): void {
+  const first = useRef(true);
+  useEffect(() => {
+    document.title = `${title} · Downhole`;
+    if (!first.current) document.getElementById('main')?.focus({ preventScroll: true });
+    first.current = false;
+  }, [path]);
+}
+
+function Header({ path }: { readonly path: string }): JSX.Element {
+  const isCurrent = (page: string): boolean => page === path || (page === '/' && path.startsWith('/wells/'));
+  return (
+    <header class="top">
+      <Link href="/" class="brand">
+        <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+          <rect width="32" height="32" rx="7" fill="var(--brand)" />
+          <path
+            d="M16 5v12m-5-5 5 6 5-6M9 25h14"
+            fill="none"
+            stroke="#fff"
+            stroke-width="3"
+            stroke-linecap="round"
+            stroke-linejoin="round"
+          />
+        </svg>
+        <span>Downhole</span>
+      </Link>
+      <nav aria-label="Pages">
+        {PAGES.map((page) => (
+          <Link key={page.path} href={page.path} current={isCurrent(page.path)}>
+            {page.title}
+          </Link>
+        ))}
+      </nav>
+      <button type="button" class="quiet" onClick={toggleTheme} aria-label="Switch between light and dark">
+        <Icon name={theme.value === 'dark' ? 'sun' : 'moon'} />
+        <span class="wide-only">{theme.value === 'dark' ? 'Light' : 'Dark'}</span>
+      </button>
+    </header>
+  );
+}
+
+function AwayBanner(): JSX.Element {
+  const since = awaySince.value;
+  return (
+    <div role="status" class={since === null ? 'banner-place' : 'banner-place banner'}>
+      {since !== null && (
+        <>
+          <Icon name="anomaly" />
+          <span>
+            <strong>The service does not answer</strong> since {formatClock(since)}. Trying again every few seconds;
+            what is shown is from before. If it stays away, look at its log.
+          </span>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,247 @@
+import type { ComponentChildren, JSX } from 'preact';
+import type { PipelineStatus, StorageStatus } from '../../src/console/api-schemas.js';
+import { getJson } from './api.js';
+import { LastSeen } from './fleet-table.js';
+import { formatBytes, formatDuration, formatNumber, NO_VALUE } from './format.js';
+import { Icon } from './icons.js';
+import { usePoll } from './use-poll.js';
+
+const PIPELINE_POLL_MS = 2000;
+const STORAGE_POLL_MS = 15_000;
+
+export function PipelinePage(): JSX.Element {
+  const pipeline = usePoll('pipeline', (abort) => getJson<PipelineStatus>('/v1/pipeline', abort), PIPELINE_POLL_MS);
+  const storage = usePoll('storage', (abort) => getJson<StorageStatus>('/v1/storage', abort), STORAGE_POLL_MS);
+  return (
+    <div class="page">
+      <div class="page-head">
+        <h1>Pipeline and storage</h1>
+      </div>
+      <Loaded polled={pipeline}>{(data) => <Pipeline data={data} />}</Loaded>
+      <Loaded polled={storage}>{(data) => <Storage data={data} />}</Loaded>
+    </div>
+  );
+}
+
+interface LoadedProps<T> {
+  readonly polled: { readonly data: T | undefined; readonly error: Error | undefined };
+  readonly children: (data: T) => ComponentChildren;
+}
+
+function Loaded<T>({ polled, children }: LoadedProps<T>): JSX.Element {
+  return (
+    <>
+      {polled.error !== undefined && <p class="note bad">{polled.error.message}</p>}
+      {polled.data === undefined
+        ? polled.error === undefined && <p class="empty loading">Loading …</p>
+        : children(polled.data)}
+    </>
+  );
+}
+
+const OUTCOME_WORDS = {
+  stored: 'stored',
+  merged: 'merged',
+  duplicate: 'duplicate',
+  dead_lettered: 'dead-lettered',
+  rejected: 'rejected',
+  in_flight: 'in flight',
+} as const;
+
+function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
+  const { conservation } = data;
+  const balanced = conservation.difference === 0;
+  return (
+    <>
+      <section aria-labelledby="records">
+        <h2 id="records">Records since this process started</h2>
+        <div class="card equation">
+          <Term label="received" value={conservation.received} />
+          {conservation.recovered > 0 && (
+            <>
+              <Sign>+</Sign>
+              <Term label="recovered" value={conservation.recovered} />
+            </>
+          )}
+          <Sign>=</Sign>
+          {(Object.keys(OUTCOME_WORDS) as (keyof typeof OUTCOME_WORDS)[]).map((outcome, at) => (
+            <span key={outcome} class="term-pair">
+              {at > 0 && <Sign>+</Sign>}
+              <Term label={OUTCOME_WORDS[outcome]} value={conservation[outcome]} />
+            </span>
+          ))}
+          <span class={`mark ${balanced ? 'good' : 'warn'}`}>
+            <Icon name={balanced ? 'ok' : 'transient'} />
+            {balanced ? 'Every record is accounted for' : `${formatNumber(conservation.difference)} changing hands`}
+          </span>
+        </div>
+      </section>
+      <div class="columns">
+        <section aria-labelledby="queues">
+          <h2 id="queues">Queues</h2>
+          <Table
+            label="Queues"
+            heads={['Queue', 'Messages', 'Records', 'Size']}
+            rows={data.queues.map((queue) => [
+              queue.name,
+              formatNumber(queue.messages),
+              formatNumber(queue.records),
+              formatBytes(queue.bytes),
+            ])}
+          />
+          <p class="muted">
+            {formatNumber(data.records_per_second, 1)} records/s written over the last minute;{' '}
+            {formatNumber(data.anomalies)} anomalous since the start.
+          </p>
+        </section>
+        <section aria-labelledby="dead-letters">
+          <h2 id="dead-letters">Dead letters</h2>
+          {data.dead_letters.length === 0 ? (
+            <p class="card mark good">
+              <Icon name="ok" /> None waits for a decision.
+            </p>
+          ) : (
+            <Table
+              label="Dead letters by reason"
+              heads={['Reason', 'Letters', 'Last']}
+              rows={data.dead_letters.map((letter) => [
+                <code>{letter.code}</code>,
+                formatNumber(letter.count),
+                <LastSeen at={letter.last_received} />,
+              ])}
+            />
+          )}
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Term({ label, value }: { readonly label: string; readonly value: number }): JSX.Element {
+  return (
+    <span class="figure">
+      <span class="figure-value">{formatNumber(value)}</span>
+      <span class="figure-label">{label}</span>
+    </span>
+  );
+}
+
+function Sign({ children }: { readonly children: string }): JSX.Element {
+  return <span class="sign">{children}</span>;
+}
+
+function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
+  const { database, tables, jobs } = data;
+  const edition =
+    database.timescale === 'none'
+      ? 'no TimescaleDB'
+      : `TimescaleDB ${database.timescale_version ?? ''} (${database.timescale})`;
+  return (
+    <>
+      <section aria-labelledby="storage">
+        <h2 id="storage">Storage</h2>
+        <p class="muted">
+          PostgreSQL {database.postgres}, {edition}; {formatBytes(database.bytes)} in all.
+          {!database.survives_power_loss && ' This embedded database survives a kill of the process, not a power cut.'}
+        </p>
+        <Table
+          label="Tables"
+          heads={['Table', 'Size', 'Chunks', 'Compressed', 'Saved', 'From', 'To']}
+          rows={tables.map((table) => [
+            <code>{table.name}</code>,
+            formatBytes(table.bytes),
+            formatNumber(table.chunks),
+            formatNumber(table.compressed_chunks),
+            savedShare(table.bytes_before_compression, table.bytes_after_compression),
+            table.from?.slice(0, 10) ?? NO_VALUE,
+            table.to?.slice(0, 10) ?? NO_VALUE,
+          ])}
+        />
+      </section>
+      <section aria-labelledby="jobs">
+        <h2 id="jobs">Jobs</h2>
+        {jobs.length === 0 ? (
+          <p class="card muted">No job has run yet.</p>
+        ) : (
+          <Table
+            label="Jobs"
+            heads={['Job', 'Last run', 'Took', 'Started', 'Last success']}
+            rows={jobs.map((job) => [
+              <span>
+                <code>{job.job}</code>
+                {job.error !== null && <span class="place bad">{job.error}</span>}
+              </span>,
+              <JobMark result={job.result} />,
+              took(job.started_at, job.finished_at),
+              <LastSeen at={job.started_at} />,
+              <LastSeen at={job.last_success} />,
+            ])}
+          />
+        )}
+      </section>
+    </>
+  );
+}
+
+function savedShare(before: number | null, after: number | null): string {
+  if (before === null || after === null || before === 0) return NO_VALUE;
+  return `${formatNumber((1 - after / before) * 100, 1)} % of ${formatBytes(before)}`;
+}
+
+function took(startedAt: string | null, finishedAt: string | null): string {
+  if (startedAt === null || finishedAt === null) return NO_VALUE;
+  return formatDuration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000);
+}
+
+function JobMark({ result }: { readonly result: string }): JSX.Element {
+  const look =
+    result === 'succeeded' ? ['good', 'ok'] : result === 'failed' ? ['bad', 'anomaly'] : ['accent', 'running'];
+  return (
+    <span class={`mark ${look[0]}`}>
+      <Icon name={look[1] as 'ok' | 'anomaly' | 'running'} />
+      {result}
+    </span>
+  );
+}
+
+interface TableProps {
+  readonly label: string;
+  readonly heads: readonly string[];
+  readonly rows: readonly (readonly ComponentChildren[])[];
+}
+
+/** First column names the row, the others are figures. */
+function Table({ label, heads, rows }: TableProps): JSX.Element {
+  return (
+    <div class="table-frame" role="region" aria-label={label} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {heads.map((head, at) => (
+              <th key={head} scope="col" class={at === 0 ? undefined : 'number'}>
+                <span class="heading">{head}</span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((cells, row) => (
+            <tr key={row}>
+              {cells.map((cell, at) =>
+                at === 0 ? (
+                  <th key={at} scope="row">
+                    {cell}
+                  </th>
+                ) : (
+                  <td key={at} class="number">
+                    {cell}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
