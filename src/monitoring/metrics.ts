@@ -3,6 +3,7 @@
  * Counted per batch, never per record.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { RateWindow } from './rate-window.js';
 
 interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -113,15 +114,28 @@ export class Metrics {
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
+  readonly #readers = new Map<string, (() => void)[]>();
+  /** Records written, for `telemetry_ingestion_rate`. */
+  readonly ingested = new RateWindow();
 
   constructor() {
+    this.onRead('telemetry_ingestion_rate', () => this.set('telemetry_ingestion_rate', this.ingested.perSecond()));
     const entries: [string, MetricDefinition][] = Object.entries(METRICS);
     for (const [name, definition] of entries) {
       const options = { name, help: definition.help, labelNames: [...definition.labels], registers: [this.registry] };
       if (definition.type === 'counter') this.#counters.set(name, new Counter(options));
-      else if (definition.type === 'gauge') this.#gauges.set(name, new Gauge(options));
+      else if (definition.type === 'gauge') this.#gauges.set(name, this.#gauge(name, options));
       else this.#histograms.set(name, new Histogram({ ...options, buckets: [...(definition.buckets ?? [])] }));
     }
+  }
+
+  #gauge(name: string, options: { name: string; help: string; labelNames: string[]; registers: Registry[] }): Gauge {
+    return new Gauge({ ...options, collect: () => this.#readers.get(name)?.forEach((read) => read()) });
+  }
+
+  /** Has `read` set the gauge whenever somebody looks at it: for what is known and not counted, as a queue's depth. */
+  onRead(name: NameOfType<'gauge'>, read: () => void): void {
+    this.#readers.set(name, [...(this.#readers.get(name) ?? []), read]);
   }
 
   add<N extends NameOfType<'counter'>>(name: N, amount: number, ...labels: LabelArgument<N>): void {

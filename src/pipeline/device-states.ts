@@ -6,16 +6,9 @@ import { CHANNEL_COUNT, CHANNEL_NAMES } from '../telemetry/channels.js';
 import type { Events } from '../monitoring/events.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { DeviceStateStore, SavedState } from '../storage/device-state.js';
+import type { StoredRow } from '../storage/newer-rows.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator, EvaluatorState } from './evaluator.js';
-
-/** Rows stored since a device's state was saved, in time order per device. */
-export interface StoredRow {
-  readonly deviceId: string;
-  readonly timestampUs: number;
-  /** By catalogue position; null = NULL. */
-  readonly values: readonly (number | null)[];
-}
 
 /** Reads the rows of some devices that are newer than a time each, for catching up. */
 export type ReadNewerRows = (since: ReadonlyMap<string, number>) => Promise<readonly StoredRow[]>;

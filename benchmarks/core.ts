@@ -1,0 +1,65 @@
+/**
+ * The pure core alone, on one core: decode, validate, convert, score, operating state, z-score, encode for COPY.
+ * Its limit is JSON.parse of the same bytes: nothing that reads JSON can be faster.
+ */
+import { ZScoreDetector } from '../src/pipeline/detection/z-score-detector.js';
+import { DeviceTable } from '../src/pipeline/device-table.js';
+import { Evaluator } from '../src/pipeline/evaluator.js';
+import { fillBatch, readMessage } from '../src/pipeline/prepared-batch.js';
+import { TemperatureBaseline } from '../src/pipeline/quality/temperature-baseline.js';
+import type { OutgoingMessage } from '../src/queue/queue.js';
+import { CopyEncoder } from '../src/storage/copy-encoder.js';
+import { ReadingBatch } from '../src/telemetry/reading-batch.js';
+import { measurement, median, type Measurement } from './measurement.js';
+import { RECORDS_PER_MESSAGE, telemetryMessages } from './workload.js';
+
+const RECORDS = 200_000;
+const BATCH_RECORDS = 10_000;
+const ROUNDS = 7;
+
+export async function benchmarkCore(): Promise<Measurement> {
+  const messages = telemetryMessages(RECORDS, Date.now() * 1000);
+  const rates: number[] = [];
+  const limits: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    rates.push(recordsPerSecond(() => runCore(messages)));
+    limits.push(recordsPerSecond(() => parseOnly(messages)));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return measurement('core', median(rates), 'records/s', 'JSON.parse of the same bytes', median(limits));
+}
+
+function recordsPerSecond(run: () => void): number {
+  const startedMs = performance.now();
+  run();
+  return (RECORDS / (performance.now() - startedMs)) * 1000;
+}
+
+function runCore(messages: readonly OutgoingMessage[]): void {
+  const devices = new DeviceTable({
+    maxDevices: 100_000,
+    expectedChannels: ['temperature', 'vibration', 'pressure', 'flow_rate'],
+  });
+  const baseline = new TemperatureBaseline({ timeConstantHours: 24, warmUpRecords: 60 });
+  const detector = new ZScoreDetector(baseline, { zThreshold: 3 });
+  const evaluator = new Evaluator({ devices, baseline, detector, timelySeconds: 300 });
+  const batch = new ReadingBatch(BATCH_RECORDS);
+  const encoder = new CopyEncoder();
+  const nowUs = Date.now() * 1000;
+  const step = BATCH_RECORDS / RECORDS_PER_MESSAGE;
+  for (let at = 0; at < messages.length; at += step) {
+    const part = messages.slice(at, at + step);
+    batch.clear();
+    const bodies = part.map((message) => readMessage(message, nowUs));
+    const refused = fillBatch(part, bodies, batch, devices);
+    if (refused.length > 0) throw new Error(`the workload is not good: ${refused[0]?.rejection.message ?? ''}`);
+    evaluator.reserve();
+    evaluator.evaluate(batch);
+    encoder.encode(batch, nowUs);
+  }
+}
+
+function parseOnly(messages: readonly OutgoingMessage[]): void {
+  for (const { body } of messages)
+    JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/** The command line: argv → one command, whose code is loaded only then. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { OperationalError } from './telemetry/operational-error.js';
+
+/** Exit codes: 0 done, 1 failed, 2 wrong usage. */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+function buildProgram(): Command {
+  const program = new Command('downhole')
+    .description('Telemetry data platform for electrical submersible pumps.')
+    .version(version)
+    .option('-c, --config <file>', 'configuration file (YAML); every key can also come from the environment')
+    .exitOverride()
+    .showHelpAfterError('(downhole --help lists what there is)');
+
+  program
+    .command('up')
+    .description('run everything in one process: database, queue, API, pipeline, jobs, console and simulated wells')
+    .action(async () => (await import('./commands/up.js')).up(program.opts(), version));
+
+  return program;
+}
+
+async function main(): Promise<void> {
+  try {
+    await buildProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed what was wrong, or the help that was asked for.
+      process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+      return;
+    }
+    if (!(error instanceof OperationalError)) throw error;
+    process.stderr.write(`downhole: ${error.message}\n`);
+    process.exitCode = error.code === 'wrong_usage' || error.code === 'invalid_configuration' ? WRONG_USAGE : FAILED;
+  }
+}
+
+await main();

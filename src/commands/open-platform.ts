@@ -1,0 +1,134 @@
+/**
+ * Builds the platform of one process from its configuration: lock, database, schema, queue, pipeline, dead letters,
+ * jobs. With commands/, the only place that knows which implementation stands behind an interface.
+ */
+import type { Config } from '../config/schema.js';
+import { DeviceStates } from '../pipeline/device-states.js';
+import { DeviceTable } from '../pipeline/device-table.js';
+import { ZScoreDetector } from '../pipeline/detection/z-score-detector.js';
+import { Evaluator } from '../pipeline/evaluator.js';
+import { Pipeline } from '../pipeline/pipeline.js';
+import { TemperatureBaseline } from '../pipeline/quality/temperature-baseline.js';
+import { startDeadLetterDrainer } from '../queue/dead-letter-drainer.js';
+import { openBroker } from '../queue/open-broker.js';
+import type { Broker } from '../queue/queue.js';
+import type { Database } from '../storage/database.js';
+import { DeviceDirectory } from '../storage/device-directory.js';
+import { DatabaseDeviceStateStore } from '../storage/device-state-store.js';
+import { acquireDirectoryLock, type DirectoryLock } from '../storage/directory-lock.js';
+import { migrate } from '../storage/migrator.js';
+import { readNewerRows } from '../storage/newer-rows.js';
+import { openDatabase } from '../storage/open-database.js';
+import { TelemetryWriter } from '../storage/telemetry-writer.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { channelIndex, type ChannelName } from '../telemetry/channels.js';
+import { Closers } from './closers.js';
+import type { Settings } from './load-settings.js';
+
+export interface Platform {
+  readonly lock: DirectoryLock;
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly pipeline: Pipeline;
+  /** Never resolves; rejects when the pipeline breaks down for good, which is a programming error. */
+  readonly failed: Promise<never>;
+  /** Puts everything away: what is under way is finished, the rest stays in the queue. */
+  close(): Promise<void>;
+}
+
+/** Epoch microseconds. */
+const nowUs = (): number => Date.now() * 1000;
+/** After a crash last values are looked for this far back: nothing that is live is older. */
+const CATCH_UP_US = 7 * 86_400 * 1e6;
+
+/**
+ * Opens and starts everything; on a failure half-way, what was opened is put away again.
+ * @param command shown to whoever finds the data directory taken
+ * @throws OperationalError
+ */
+export async function openPlatform(settings: Settings, command: string): Promise<Platform> {
+  const { config, events } = settings;
+  const closers = new Closers();
+  try {
+    const lock = await acquireDirectoryLock(config.dataDir, { command });
+    closers.add(() => lock.release());
+    const database = await openDatabase(config, events);
+    closers.add(() => database.close());
+    await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours } });
+    const broker = await openBroker(config, events);
+    closers.add(() => broker.close());
+    publishDepths(settings, broker);
+    const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
+    closers.add(() => drainer.stop());
+    const pipeline = await buildPipeline(settings, database, broker);
+    const { finished } = await pipeline.start();
+    closers.add(() => pipeline.stop());
+    const failed = finished.then(() => new Promise<never>(() => undefined));
+    failed.catch(() => undefined); // whoever runs the platform waits for it; an import that ends first need not
+    return { lock, database, broker, pipeline, failed, close: () => closers.close() };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+async function buildPipeline({ config, events }: Settings, database: Database, broker: Broker): Promise<Pipeline> {
+  const devices = new DeviceTable({
+    maxDevices: config.pipeline.maxDevices,
+    expectedChannels: expectedChannels(config.quality.expectedChannels),
+  });
+  const baseline = new TemperatureBaseline({
+    timeConstantHours: config.detection.baselineHours,
+    warmUpRecords: config.detection.warmUpRecords,
+  });
+  const detector = new ZScoreDetector(baseline, config.detection);
+  const { timelySeconds } = config.quality;
+  const evaluator = new Evaluator({ devices, baseline, detector, timelySeconds });
+  const registry = new DeviceDirectory(database);
+  await registry.catchUp(nowUs() - CATCH_UP_US);
+  const states = new DeviceStates({
+    store: new DatabaseDeviceStateStore(database),
+    readNewerRows: (since) => readNewerRows(database, since),
+    detectorName: detector.name,
+    evaluator,
+    devices,
+    events,
+  });
+  const sink = new TelemetryWriter(database, nowUs);
+  const { telemetry: queue, failed } = broker;
+  return new Pipeline({
+    queue,
+    failed,
+    sink,
+    registry,
+    devices,
+    states,
+    evaluator,
+    events,
+    options: config.pipeline,
+    nowUs,
+  });
+}
+
+function expectedChannels(names: Config['quality']['expectedChannels']): ChannelName[] {
+  return names.map((name) => {
+    if (channelIndex(name) === undefined) {
+      throw new OperationalError(
+        'invalid_configuration',
+        `quality.expectedChannels names ${JSON.stringify(name)}, which is no channel`,
+      );
+    }
+    return name as ChannelName;
+  });
+}
+
+/** The depth of both queues, whenever somebody reads the metrics. */
+function publishDepths({ metrics }: Settings, broker: Broker): void {
+  metrics.onRead('telemetry_records_in_flight', () =>
+    metrics.set('telemetry_records_in_flight', broker.telemetry.depth().records),
+  );
+  for (const queue of ['telemetry', 'failed'] as const) {
+    metrics.onRead('queue_messages', () => metrics.set('queue_messages', broker[queue].depth().messages, { queue }));
+    metrics.onRead('queue_bytes', () => metrics.set('queue_bytes', broker[queue].depth().bytes, { queue }));
+  }
+}

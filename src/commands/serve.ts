@@ -1,0 +1,49 @@
+/** The HTTP side of a process: ingest API, read API, console page. */
+import { consoleRoutes } from '../console/console-routes.js';
+import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import type { Settings } from './load-settings.js';
+import type { Platform } from './open-platform.js';
+
+export interface RunningServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Starts to listen and tells the directory lock where. Rejects with an OperationalError, e.g. `port_in_use`. */
+export async function serve(
+  { config, events, metrics }: Settings,
+  platform: Platform,
+  version: string,
+): Promise<RunningServer> {
+  const { database, broker, pipeline } = platform;
+  const server = buildHttpServer({
+    config,
+    events,
+    metrics,
+    broker,
+    pipeline,
+    database,
+    version,
+    readiness: async () => ({ database: await databaseState(platform), queue: queueState(platform) }),
+    routes: [consoleRoutes({ database, metrics, broker, config })],
+  });
+  const url = await listenHttp(server, config.http, events);
+  await platform.lock.setServiceUrl(url);
+  return { url, close: () => server.close() };
+}
+
+async function databaseState({ database }: Platform): Promise<{ ok: boolean; detail: string }> {
+  try {
+    await database.query('SELECT 1');
+    return { ok: true, detail: `PostgreSQL ${database.capabilities.postgresVersion}` };
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    return { ok: false, detail: error.message };
+  }
+}
+
+function queueState({ broker }: Platform): { ok: boolean; detail: string } {
+  const { records, bytes } = broker.telemetry.depth();
+  return { ok: true, detail: `${records} records (${bytes} bytes) in flight` };
+}

@@ -1,0 +1,32 @@
+/** `downhole up`: everything in one process. */
+import { startSimulator } from '../gateway/simulator/start-simulator.js';
+import { Closers } from './closers.js';
+import { loadSettings, type GlobalOptions } from './load-settings.js';
+import { openPlatform } from './open-platform.js';
+import { serve } from './serve.js';
+import { untilStopped } from './until-stopped.js';
+
+/**
+ * Brings up database, queue, pipeline, API, console and simulated wells, prints the console's URL on stdout and
+ * returns after SIGINT or SIGTERM once everything is put away.
+ */
+export async function up(options: GlobalOptions, version: string): Promise<void> {
+  const settings = loadSettings(options);
+  const { config, events } = settings;
+  const closers = new Closers();
+  try {
+    const platform = await openPlatform(settings, 'downhole up');
+    closers.add(() => platform.close());
+    const server = await serve(settings, platform, version);
+    closers.add(() => server.close());
+    if (config.simulator.wells > 0) {
+      const simulator = startSimulator({ url: server.url, ...config.simulator, events });
+      closers.add(() => simulator.stop());
+    }
+    events.emit('started', { version, dataDir: config.dataDir });
+    process.stdout.write(`Downhole ${version} is running: ${server.url}\nPress Ctrl-C to stop.\n`);
+    await untilStopped(events, platform.failed, () => closers.close());
+  } finally {
+    await closers.close();
+  }
+}

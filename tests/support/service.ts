@@ -1,0 +1,120 @@
+/** `downhole up` as a process of its own, the way a user runs it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.js';
+
+const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
+const READY_WITHIN_MS = 60_000;
+
+export interface Service {
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** What it wrote to stderr so far. */
+  readonly log: () => string;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: nothing is finished. */
+  kill(): Promise<void>;
+}
+
+/** Starts the service on a free port and waits until it is ready. */
+export async function startService(dataDir: string, environment: Record<string, string> = {}): Promise<Service> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [CLI, 'up'], {
+    env: {
+      ...process.env,
+      DOWNHOLE_DATA_DIR: dataDir,
+      DOWNHOLE_HTTP_PORT: String(port),
+      DOWNHOLE_SIMULATOR_WELLS: '0',
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  child.stdout.resume();
+  const exited = once(child, 'exit');
+  const url = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + READY_WITHIN_MS;
+  while (!(await isReady(url))) {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`the service ended before it was ready:\n${log}`);
+    if (Date.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`the service was not ready within ${READY_WITHIN_MS / 1000} s:\n${log}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await exited;
+    return child.exitCode;
+  };
+  return {
+    url,
+    process: child,
+    log: () => log,
+    stop: () => end('SIGTERM'),
+    kill: async () => {
+      await end('SIGKILL');
+    },
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/v1/health/ready`)).status === 200;
+  } catch (error) {
+    if (error instanceof TypeError) return false; // not listening yet
+    throw error;
+  }
+}
+
+/** Runs a command to its end. */
+export async function runCommand(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await once(child, 'close');
+  return { code: child.exitCode, stdout, stderr };
+}
+
+/** One metric of a running service, summed over the series whose labels contain `labels`. */
+export async function readMetric(service: Pick<Service, 'url'>, name: string, labels = ''): Promise<number> {
+  const text = await (await fetch(`${service.url}/metrics`)).text();
+  return text
+    .split('\n')
+    .filter((line) => (line.startsWith(`${name} `) || line.startsWith(`${name}{`)) && line.includes(labels))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+/** Both sides of `received + recovered = stored + merged + duplicate + dead-lettered + rejected + in flight`. */
+export async function conservation(
+  service: Pick<Service, 'url'>,
+): Promise<{ came: number; went: number; inFlight: number }> {
+  const came =
+    (await readMetric(service, 'telemetry_records_received_total')) +
+    (await readMetric(service, 'telemetry_records_recovered_total'));
+  const inFlight = await readMetric(service, 'telemetry_records_in_flight');
+  return { came, went: (await readMetric(service, 'telemetry_records_total')) + inFlight, inFlight };
+}
+
+/** Waits until nothing is in flight and returns the balance. */
+export async function settled(
+  service: Pick<Service, 'url'>,
+): Promise<{ came: number; went: number; inFlight: number }> {
+  for (;;) {
+    const balance = await conservation(service);
+    if (balance.inFlight === 0 && balance.came === balance.went) return balance;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
