@@ -4,10 +4,11 @@
  *     0  magic F5 44 51 and the version of the format   16  bytes of the body
  *     4  sequence number, 64 bits                       20  records in the body, FFFFFFFF when unknown
  *    12  bytes of the headers                           24  CRC-32 of headers and body
- *                                                       28  CRC-32 of bytes 0-27
+ *                                                       28  CRC-32 of bytes 0-27, salted
  *
  * The magic begins with a byte that UTF-8 never has, so the next frame can be found again behind damage; the head has
- * a checksum of its own, so that a damaged length is never followed.
+ * a checksum of its own, so that a damaged length is never followed. That checksum starts from the salt of the segment, so
+ * that a body made to look like frames, or an old block of the disk, is not taken for one.
  */
 import { crc32 } from 'node:zlib';
 
@@ -61,7 +62,7 @@ export function frameBytes(entry: LogEntry): number {
 }
 
 /** Writes head and headers at `at`; the body follows them on disk. Returns the position after the headers. */
-export function encodeFrameHead(target: Buffer, at: number, sequence: number, entry: LogEntry): number {
+export function encodeFrameHead(target: Buffer, at: number, sequence: number, entry: LogEntry, salt: number): number {
   const headersAt = at + FRAME_HEAD_BYTES;
   const end = headersAt + target.write(entry.headersJson, headersAt, 'utf8');
   target.writeUInt32BE(MAGIC, at);
@@ -71,14 +72,14 @@ export function encodeFrameHead(target: Buffer, at: number, sequence: number, en
   target.writeUInt32BE(entry.body.byteLength, at + BODY_LENGTH_AT);
   target.writeUInt32BE(entry.records ?? UNKNOWN_RECORDS, at + RECORDS_AT);
   target.writeUInt32BE(crc32(entry.body, crc32(target.subarray(headersAt, end))), at + PAYLOAD_CRC_AT);
-  target.writeUInt32BE(crc32(target.subarray(at, at + HEAD_CRC_AT)), at + HEAD_CRC_AT);
+  target.writeUInt32BE(crc32(target.subarray(at, at + HEAD_CRC_AT), salt), at + HEAD_CRC_AT);
   return end;
 }
 
 /** The head at `at`, or undefined when there is none. The caller has made sure of 32 bytes. */
-export function decodeFrameHead(source: Buffer, at: number): FrameHead | undefined {
+export function decodeFrameHead(source: Buffer, at: number, salt: number): FrameHead | undefined {
   if (source.readUInt32BE(at) !== MAGIC) return undefined;
-  if (source.readUInt32BE(at + HEAD_CRC_AT) !== crc32(source.subarray(at, at + HEAD_CRC_AT))) return undefined;
+  if (source.readUInt32BE(at + HEAD_CRC_AT) !== crc32(source.subarray(at, at + HEAD_CRC_AT), salt)) return undefined;
   const headersBytes = source.readUInt32BE(at + HEADERS_LENGTH_AT);
   const bodyBytes = source.readUInt32BE(at + BODY_LENGTH_AT);
   const length = FRAME_HEAD_BYTES + headersBytes + bodyBytes;
@@ -109,8 +110,12 @@ export function decodeFrame(source: Buffer, at: number, head: FrameHead): Frame 
   };
 }
 
-/** The version of the format if a newer program wrote what stands at `at`, otherwise undefined. */
-export function newerFormatVersion(source: Buffer, at: number): number | undefined {
-  const version = source[at + 3] as number;
-  return source.readUIntBE(at, 3) === MAGIC_PREFIX && version > FORMAT_VERSION ? version : undefined;
+/**
+ * The version of the format if a newer program wrote the head at the beginning of `head`, otherwise undefined.
+ * Every later format keeps magic and checksum of the head where they are, so that a spoilt version is not taken for one.
+ */
+export function newerFormatVersion(head: Buffer, salt: number): number | undefined {
+  const version = head[3] as number;
+  if (head.readUIntBE(0, 3) !== MAGIC_PREFIX || version <= FORMAT_VERSION) return undefined;
+  return head.readUInt32BE(HEAD_CRC_AT) === crc32(head.subarray(0, HEAD_CRC_AT), salt) ? version : undefined;
 }

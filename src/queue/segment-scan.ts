@@ -30,6 +30,8 @@ export interface SegmentScan {
 }
 
 export interface ScanRange {
+  /** Of the segment. */
+  readonly salt: number;
   readonly startOffset: number;
   readonly limitOffset: number;
   /** Frames up to this sequence number are not pending. */
@@ -56,7 +58,8 @@ export async function scanSegment(file: FileHandle, range: ScanRange): Promise<S
   const damaged: DamagedSpan[] = [];
   let lastSequence = range.previousSequence;
   let endOffset = range.startOffset;
-  let reader = new SegmentReader(file, range.startOffset, { transient: true });
+  const readerAt = (offset: number) => new SegmentReader(file, { offset, salt: range.salt, transient: true });
+  let reader = readerAt(range.startOffset);
   for (;;) {
     const frame = reader.take();
     if (frame === 'more' && (await reader.fill(range.limitOffset))) continue;
@@ -70,19 +73,19 @@ export async function scanSegment(file: FileHandle, range: ScanRange): Promise<S
       continue;
     }
     if (endOffset >= range.limitOffset) break;
-    await refuseNewerFormat(file, endOffset, range.limitOffset);
-    const next = await findFrame(file, endOffset + 1, range.limitOffset, lastSequence);
+    await refuseNewerFormat(file, endOffset, range);
+    const next = await findFrame(file, { ...range, startOffset: endOffset + 1, previousSequence: lastSequence });
     if (next === undefined) break;
-    reader = new SegmentReader(file, next, { transient: true });
+    reader = readerAt(next);
   }
   return { pending, lastSequence, endOffset, damaged };
 }
 
-async function refuseNewerFormat(file: FileHandle, offset: number, limit: number): Promise<void> {
-  if (limit - offset < FRAME_HEAD_BYTES) return;
+async function refuseNewerFormat(file: FileHandle, offset: number, range: ScanRange): Promise<void> {
+  if (range.limitOffset - offset < FRAME_HEAD_BYTES) return;
   const head = Buffer.alloc(FRAME_HEAD_BYTES);
   await readFully(file, head, offset);
-  const version = newerFormatVersion(head, 0);
+  const version = newerFormatVersion(head, range.salt);
   if (version === undefined) return;
   throw new OperationalError(
     'queue_format_newer',
@@ -92,20 +95,18 @@ async function refuseNewerFormat(file: FileHandle, offset: number, limit: number
 
 const SEARCH_BYTES = 1024 * 1024;
 
-/** Offset of the first whole, valid frame at or after `from` that continues the sequence; undefined without one. */
-export async function findFrame(
+/** Offset of the first whole, valid frame of the range that continues the sequence; undefined without one. */
+async function findFrame(
   file: FileHandle,
-  from: number,
-  limit: number,
-  previousSequence: number,
+  { startOffset, limitOffset: limit, previousSequence, salt }: ScanRange,
 ): Promise<number | undefined> {
   const buffer = Buffer.allocUnsafe(SEARCH_BYTES);
-  for (let offset = from; limit - offset >= FRAME_HEAD_BYTES; offset += SEARCH_BYTES - FRAME_HEAD_BYTES + 1) {
+  for (let offset = startOffset; limit - offset >= FRAME_HEAD_BYTES; offset += SEARCH_BYTES - FRAME_HEAD_BYTES + 1) {
     const length = await readFully(file, buffer.subarray(0, Math.min(SEARCH_BYTES, limit - offset)), offset);
     const chunk = buffer.subarray(0, length);
     for (let at = chunk.indexOf(MAGIC_BYTES); at >= 0; at = chunk.indexOf(MAGIC_BYTES, at + 1)) {
       if (at + FRAME_HEAD_BYTES > length) break;
-      const head = decodeFrameHead(chunk, at);
+      const head = decodeFrameHead(chunk, at, salt);
       if (head === undefined || head.sequence <= previousSequence || offset + at + head.frameBytes > limit) continue;
       if (await isWhole(file, offset + at, head)) return offset + at;
     }

@@ -13,14 +13,26 @@ export interface Tally {
   frameBytes: number;
 }
 
-export interface Segment {
-  readonly path: string;
-  /** Sequence number of the first frame; also the name of the file. */
+/** What the name of the file tells. */
+export interface SegmentName {
+  /** Sequence number of the first frame. */
   readonly firstSequence: number;
+  /** Random; 32 bits. Frames of this segment are known by it. */
+  readonly salt: number;
+}
+
+export interface Segment extends SegmentName {
+  readonly path: string;
   /** Bytes that are durable; readers go no further. */
   sizeBytes: number;
   /** Messages not acknowledged. */
   readonly pending: Tally;
+  /** Damage that has been reported: where it begins, and where to read on. */
+  readonly damage: Map<number, number>;
+}
+
+export function createSegment(directory: string, name: SegmentName, sizeBytes: number): Segment {
+  return { ...name, path: segmentPath(directory, name), sizeBytes, pending: zeroTally(), damage: new Map() };
 }
 
 export function zeroTally(): Tally {
@@ -35,16 +47,18 @@ export function addTally(tally: Tally, amount: Readonly<Tally>, sign: 1 | -1 = 1
   tally.frameBytes += sign * amount.frameBytes;
 }
 
-const SEGMENT_NAME = /^(\d{16})\.segment$/;
+const SEGMENT_NAME = /^(\d{16})-([0-9a-f]{8})\.segment$/;
 
-export function segmentPath(directory: string, firstSequence: number): string {
-  return join(directory, `${String(firstSequence).padStart(16, '0')}.segment`);
+function segmentPath(directory: string, { firstSequence, salt }: SegmentName): string {
+  return join(directory, `${String(firstSequence).padStart(16, '0')}-${salt.toString(16).padStart(8, '0')}.segment`);
 }
 
-/** The first sequence number that a file name tells, or undefined when the file is not a segment. */
-export function segmentSequence(fileName: string): number | undefined {
-  const digits = SEGMENT_NAME.exec(fileName)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+/** What a file name tells, or undefined when the file is not a segment. */
+export function parseSegmentName(fileName: string): SegmentName | undefined {
+  const parts = SEGMENT_NAME.exec(fileName);
+  return parts === null
+    ? undefined
+    : { firstSequence: Number(parts[1]), salt: Number.parseInt(parts[2] as string, 16) };
 }
 
 /** Reads at `position` until the buffer is full or the file ends; returns the bytes read. */
@@ -67,6 +81,7 @@ const NOTHING = Buffer.alloc(0);
  */
 export class SegmentReader {
   readonly #file: FileHandle;
+  readonly #salt: number;
   /** Whether frames are only looked at, so that the next `fill` may overwrite the buffer. */
   readonly #transient: boolean;
   #buffer: Buffer = NOTHING;
@@ -74,10 +89,11 @@ export class SegmentReader {
   #at = 0;
   #neededBytes = FRAME_HEAD_BYTES;
 
-  constructor(file: FileHandle, offset: number, options: { transient: boolean }) {
+  constructor(file: FileHandle, from: { offset: number; salt: number; transient: boolean }) {
     this.#file = file;
-    this.#bufferOffset = offset;
-    this.#transient = options.transient;
+    this.#bufferOffset = from.offset;
+    this.#salt = from.salt;
+    this.#transient = from.transient;
   }
 
   /** Where in the file the next frame begins. */
@@ -89,7 +105,7 @@ export class SegmentReader {
   take(): Frame | 'more' | 'damaged' {
     const available = this.#buffer.length - this.#at;
     if (available < FRAME_HEAD_BYTES) return 'more';
-    const head = decodeFrameHead(this.#buffer, this.#at);
+    const head = decodeFrameHead(this.#buffer, this.#at, this.#salt);
     if (head === undefined) return 'damaged';
     if (available < head.frameBytes) {
       this.#neededBytes = head.frameBytes;

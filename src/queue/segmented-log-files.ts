@@ -1,7 +1,7 @@
 /** The writes of the log: a group of frames, a directory, the copy of a damaged span. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { FRAME_HEAD_BYTES, type LogEntry, encodeFrameHead } from './frame.js';
-import { readFully } from './segment.js';
+import { type Segment, readFully } from './segment.js';
 
 /** Smaller bodies are copied next to their heads: that is cheaper than one more element in the vector. */
 const COPY_BODY_BYTES = 16 * 1024;
@@ -10,19 +10,19 @@ const MAX_VECTOR = 512;
 const COPY_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Writes the frames of `entries` at `position`, numbered from `firstSequence`. Not yet durable.
+ * Writes the frames of `entries` behind what is durable, numbered from `firstSequence`. Not yet durable themselves.
  * Large bodies are written from where they are, without a copy.
  */
 export async function writeGroup(
   file: FileHandle,
-  position: number,
+  segment: Segment,
   firstSequence: number,
   entries: readonly LogEntry[],
 ): Promise<void> {
-  await writeFully(file, encodeGroup(firstSequence, entries), position);
+  await writeFully(file, encodeGroup(firstSequence, entries, segment.salt), segment.sizeBytes);
 }
 
-function encodeGroup(firstSequence: number, entries: readonly LogEntry[]): Buffer[] {
+function encodeGroup(firstSequence: number, entries: readonly LogEntry[], salt: number): Buffer[] {
   let stagedBytes = 0;
   for (const { headersBytes, body } of entries) {
     stagedBytes += FRAME_HEAD_BYTES + headersBytes + (body.byteLength < COPY_BODY_BYTES ? body.byteLength : 0);
@@ -33,7 +33,7 @@ function encodeGroup(firstSequence: number, entries: readonly LogEntry[]): Buffe
   let to = 0;
   for (const [index, entry] of entries.entries()) {
     const { body } = entry;
-    to = encodeFrameHead(staging, to, firstSequence + index, entry);
+    to = encodeFrameHead(staging, to, firstSequence + index, entry, salt);
     if (body.byteLength < COPY_BODY_BYTES) {
       staging.set(body, to);
       to += body.byteLength;

@@ -69,18 +69,24 @@ export class SegmentedLogReader {
   }
 
   async #enter(segment: Segment | undefined): Promise<boolean> {
-    if (segment === undefined || segment.sizeBytes === 0) return false;
+    if (segment === undefined) return false;
     const file = await open(segment.path, 'r');
     await this.close();
-    this.#place = { segment, file, reader: new SegmentReader(file, 0, { transient: false }) };
+    this.#place = { segment, file, reader: readerAt(segment, file, 0) };
     return true;
   }
 
   async #leapOverDamage(place: Place): Promise<boolean> {
     const { segment, reader } = place;
-    const resumeOffset = await this.#log.repair(segment, reader.offset, this.#lastSequence, this.#held(segment));
-    place.reader = new SegmentReader(place.file, resumeOffset, { transient: false });
+    const resumeOffset =
+      segment.damage.get(reader.offset) ??
+      (await this.#log.repair(segment, reader.offset, this.#lastSequence, this.#held(segment)));
+    place.reader = readerAt(segment, place.file, resumeOffset);
     this.#damaged = false;
     return true;
   }
+}
+
+function readerAt({ salt }: Segment, file: FileHandle, offset: number): SegmentReader {
+  return new SegmentReader(file, { offset, salt, transient: false });
 }

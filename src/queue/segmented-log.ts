@@ -9,11 +9,20 @@
  *   fdatasync nobody knows what the disk has: the segment is sealed where it was durable and a new one is begun.
  */
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Events } from '../monitoring/events.js';
 import { type LogEntry, frameBytes } from './frame.js';
 import { type DamagedSpan, type SegmentScan, scanSegment } from './segment-scan.js';
-import { type Segment, type Tally, addTally, segmentPath, segmentSequence, zeroTally } from './segment.js';
+import {
+  type Segment,
+  type SegmentName,
+  type Tally,
+  addTally,
+  createSegment,
+  parseSegmentName,
+  zeroTally,
+} from './segment.js';
 import { setAside, syncDirectory, writeGroup } from './segmented-log-files.js';
 
 export interface SegmentedLogOptions {
@@ -136,7 +145,9 @@ export class SegmentedLog {
     addTally(lost, held, -1);
     const file = await open(segment.path, 'r');
     try {
-      const range = { startOffset: offset, limitOffset, acknowledgedThrough: previousSequence, previousSequence };
+      const acknowledgedThrough = previousSequence;
+      const { salt } = segment;
+      const range = { salt, startOffset: offset, limitOffset, acknowledgedThrough, previousSequence };
       const rest = await scanSegment(file, range);
       const span = rest.damaged[0];
       const damagedHere = span?.offset === offset && span.bytes > 0;
@@ -193,7 +204,7 @@ export class SegmentedLog {
     const active = await this.#segmentFor(bytes);
     const { segment, file } = active;
     try {
-      await writeGroup(file, segment.sizeBytes, this.#nextSequence, entries);
+      await writeGroup(file, segment, this.#nextSequence, entries);
     } catch (error) {
       await this.#takeBack(active, entries.length);
       throw error;
@@ -221,10 +232,9 @@ export class SegmentedLog {
       if (sizeBytes === 0 || sizeBytes + bytes <= this.#options.segmentBytes) return present;
       await this.#seal();
     }
-    const firstSequence = this.#nextSequence;
-    const path = segmentPath(this.#options.directory, firstSequence);
-    const file = await open(path, 'wx+');
-    const segment: Segment = { path, firstSequence, sizeBytes: 0, pending: zeroTally() };
+    const name = { firstSequence: this.#nextSequence, salt: randomBytes(4).readUInt32BE() };
+    const segment = createSegment(this.#options.directory, name, 0);
+    const file = await open(segment.path, 'wx+');
     this.#segments.push(segment);
     this.#active = { segment, file, directoryPending: true };
     return this.#active;
@@ -259,18 +269,20 @@ export class SegmentedLog {
   async #recover(): Promise<void> {
     const { directory } = this.#options;
     const acknowledgedThrough = this.#options.acknowledgedThrough ?? 0;
-    const names = (await readdir(directory)).filter((name) => segmentSequence(name) !== undefined).sort();
-    const firsts = names.map((name) => segmentSequence(name) as number);
+    const names = (await readdir(directory))
+      .map(parseSegmentName)
+      .filter((name): name is SegmentName => name !== undefined)
+      .sort((a, b) => a.firstSequence - b.firstSequence);
     let previousSequence = acknowledgedThrough;
-    for (const [index, firstSequence] of firsts.entries()) {
-      const path = segmentPath(directory, firstSequence);
-      const isLast = index === firsts.length - 1;
-      if (!isLast && (firsts[index + 1] as number) <= acknowledgedThrough + 1) {
-        await rm(path);
+    for (const [index, name] of names.entries()) {
+      const segment = createSegment(directory, name, 0);
+      const next = names[index + 1];
+      if (next !== undefined && next.firstSequence <= acknowledgedThrough + 1) {
+        await rm(segment.path);
         continue;
       }
-      const { size } = await stat(path);
-      const segment: Segment = { path, firstSequence, sizeBytes: size, pending: zeroTally() };
+      const isLast = next === undefined;
+      segment.sizeBytes = (await stat(segment.path)).size;
       const scan = await this.#recoverSegment(segment, isLast, previousSequence);
       previousSequence = Math.max(previousSequence, scan.lastSequence);
       this.#segments.push(segment);
@@ -287,6 +299,7 @@ export class SegmentedLog {
     try {
       const limitOffset = segment.sizeBytes;
       const scan = await scanSegment(file, {
+        salt: segment.salt,
         startOffset: 0,
         limitOffset,
         acknowledgedThrough: acknowledgedThrough ?? 0,
@@ -321,6 +334,7 @@ export class SegmentedLog {
     const { name, directory, events } = this.#options;
     const copy = span.bytes === 0 ? null : `${segment.path}.${span.offset}.damaged`;
     if (copy !== null) {
+      segment.damage.set(span.offset, span.offset + span.bytes);
       await setAside(file, span, copy);
       await syncDirectory(directory);
     }
