@@ -75,9 +75,8 @@ export function createErrorHandler(events: Events) {
     const { status, code, message, field } = answerTo(error, request.id);
     if (status === 500) events.emit('request_failed', { error, requestId: request.id });
     if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    // Fastify would close the connection under a sender that is still writing, who then never reads this answer. The
-    // rest of the body is read and dropped instead, for at most the request timeout.
-    reply.removeHeader('connection');
+    // Fastify closes the connection after a refused body, in case more of it comes. Where it has come in full, there is no need.
+    if (request.raw.complete) reply.removeHeader('connection');
     return reply.code(status).send({ error: { code, message, ...(field === undefined ? {} : { field }) } });
   };
 }

@@ -18,14 +18,15 @@ export class BodyBudget {
     return this.#heldBytes;
   }
 
-  /** Accounts for bytes of a request. @throws OperationalError `overloaded` (retryable) beyond the bound. */
-  take(request: IncomingMessage, bytes: number): void {
+  /** Accounts for bytes of a request, or returns `overloaded` (retryable) when they would go beyond the bound. */
+  take(request: IncomingMessage, bytes: number): OperationalError | undefined {
     if (this.#heldBytes + bytes > this.maxBytes)
-      throw new OperationalError('overloaded', 'too many requests are being read at a time; send this one again', {
+      return new OperationalError('overloaded', 'too many requests are being read at a time; send this one again', {
         retryable: true,
       });
     this.#heldBytes += bytes;
     this.#heldBy.set(request, (this.#heldBy.get(request) ?? 0) + bytes);
+    return undefined;
   }
 
   /** Gives back what a request holds; the server calls it when the response is closed. */
@@ -53,36 +54,44 @@ export async function readRequestBody(request: IncomingMessage, limit: number, b
   return encoding === 'gzip' ? inflate(received, request, limit, budget) : received;
 }
 
+/** What a refused sender may still send before the connection is closed under it, as a multiple of the limit. */
+const DRAINED_LIMITS = 16;
+
 /**
- * The bytes as they come. Not `for await`: leaving such a loop destroys the socket, and a sender that is still
- * writing would never read the refusal. What comes after one is read and dropped.
+ * The bytes as they come. After a refusal the rest is read and dropped before it is answered, within reason: a sender
+ * that is still writing when the connection closes may never see the answer. (Hence no `for await`: leaving such a
+ * loop destroys the socket.)
  */
 function receive(request: IncomingMessage, limit: number, budget: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    let refused = false;
-    const refuse = (error: unknown): void => {
-      refused = true;
+    let refusal: Error | undefined;
+    const refuse = (error: Error): void => {
+      refusal = error;
       chunks.length = 0;
-      reject(error as Error);
+      budget.release(request);
     };
-    if (Number(request.headers['content-length']) > limit) refuse(tooLarge(limit, ''));
+    const announced = Number(request.headers['content-length']);
+    if (announced > limit) refuse(tooLarge(limit, ''));
+    if (announced > limit * DRAINED_LIMITS) return reject(tooLarge(limit, ''));
+
     request.on('data', (chunk: Buffer) => {
-      if (refused) return;
       length += chunk.length;
-      if (length > limit) return refuse(tooLarge(limit, ''));
-      try {
-        budget.take(request, chunk.length);
-        chunks.push(chunk);
-      } catch (error) {
-        refuse(error);
-      }
+      if (refusal === undefined && length > limit) refuse(tooLarge(limit, ''));
+      if (refusal === undefined) {
+        const overload = budget.take(request, chunk.length);
+        if (overload === undefined) chunks.push(chunk);
+        else refuse(overload);
+      } else if (length > limit * DRAINED_LIMITS) reject(refusal);
     });
-    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
+    request.on('end', () => (refusal === undefined ? resolve(join(chunks, length)) : reject(refusal)));
     request.on('error', () => reject(new HttpError(400, 'incomplete_body', 'the connection was lost; send it again')));
   });
 }
+
+const join = (chunks: readonly Buffer[], length: number): Buffer =>
+  chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
 
 const INFLATE_CHUNK_BYTES = 65_536;
 
@@ -101,7 +110,8 @@ async function inflate(
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > limit) throw tooLarge(limit, ' when decompressed');
-      budget.take(request, chunk.length);
+      const overload = budget.take(request, chunk.length);
+      if (overload !== undefined) throw overload;
       chunks.push(chunk);
     }
   } catch (error) {
@@ -109,5 +119,5 @@ async function inflate(
       throw new HttpError(400, 'malformed_gzip', 'the body is not gzip as Content-Encoding says; compress it again');
     throw error;
   }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+  return join(chunks, length);
 }
