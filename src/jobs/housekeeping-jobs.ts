@@ -1,0 +1,71 @@
+/** Jobs that keep the tables beside the readings small. */
+import type { Database } from '../storage/database.js';
+import type { JobContext, JobDefinition, JobOutcome } from './job.js';
+
+const RUN_LOG_DAYS = 30;
+/** Per job; at one run each half minute that is a good week. */
+const RUN_LOG_ROWS = 20_000;
+
+/** Tables that are updated all the time, and TimescaleDB's own logs of what is to be refreshed. */
+const VACUUMED_TABLES = [
+  'devices',
+  'device_latest',
+  'device_state',
+  'ledger',
+  'late_days',
+  'job_runs',
+  'dead_letters',
+  '_timescaledb_catalog.continuous_aggs_hypertable_invalidation_log',
+  '_timescaledb_catalog.continuous_aggs_materialization_invalidation_log',
+  '_timescaledb_catalog.continuous_aggs_watermark',
+] as const;
+
+export function housekeepingJobs(): JobDefinition[] {
+  return [
+    {
+      name: 'prune-run-log',
+      description: `keeps ${RUN_LOG_DAYS} days and at most ${RUN_LOG_ROWS} runs of each job in the run log`,
+      lane: 'housekeeping',
+      intervalSeconds: 3600,
+      initialDelaySeconds: 120,
+      run: pruneRunLog,
+      findFault: () => Promise.resolve(null),
+    },
+    {
+      name: 'vacuum',
+      description: 'frees dead rows where the database has no background process that does',
+      lane: 'housekeeping',
+      intervalSeconds: 600,
+      initialDelaySeconds: 180,
+      run: vacuum,
+      findFault: () => Promise.resolve(null),
+    },
+  ];
+}
+
+const PRUNE_SQL = `
+  DELETE FROM job_runs WHERE finished_at < now() - make_interval(days => $1) OR id IN (
+    SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY job ORDER BY started_at DESC) AS place FROM job_runs) ranked
+    WHERE place > $2)`;
+
+async function pruneRunLog({ database, slice }: JobContext): Promise<JobOutcome> {
+  const deleted = await slice(() => database.execute(PRUNE_SQL, [RUN_LOG_DAYS, RUN_LOG_ROWS]));
+  return { detail: { deleted }, more: false };
+}
+
+async function vacuum(context: JobContext): Promise<JobOutcome> {
+  if (await hasBackgroundProcesses(context.database)) return { detail: { tables: 0 }, more: false };
+  let tables = 0;
+  for (const table of VACUUMED_TABLES) {
+    if (context.shouldYield()) break;
+    await context.slice(() => context.database.script(`VACUUM (ANALYZE) ${table}`));
+    tables++;
+  }
+  return { detail: { tables }, more: false };
+}
+
+/** A server lists at least our own session among its processes; an engine without processes lists nothing at all. */
+async function hasBackgroundProcesses(database: Database): Promise<boolean> {
+  const [row] = await database.query<{ present: boolean }>('SELECT EXISTS (SELECT FROM pg_stat_activity) AS present');
+  return row?.present ?? true;
+}

@@ -1,0 +1,14 @@
+import type { TimescaleEdition } from '../storage/database.js';
+import { compressJob } from './compress-job.js';
+import { housekeepingJobs } from './housekeeping-jobs.js';
+import type { JobDefinition } from './job.js';
+import { refreshJobs } from './refresh-jobs.js';
+import { refreshLateJob } from './refresh-late-job.js';
+import { retainAggregatesJob } from './retain-aggregates-job.js';
+
+/** All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here. */
+export function jobDefinitions(timescale: TimescaleEdition): JobDefinition[] {
+  const everywhere = housekeepingJobs();
+  if (timescale !== 'community') return everywhere;
+  return [...refreshJobs(), refreshLateJob(), compressJob(), retainAggregatesJob(), ...everywhere];
+}

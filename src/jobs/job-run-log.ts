@@ -1,0 +1,78 @@
+/** The table job_runs: what ran when, and how it went. */
+import type { Database } from '../storage/database.js';
+import type { JobOutcome } from './job.js';
+
+export interface JobRun {
+  readonly job: string;
+  /** As the database writes it, `2026-11-23 18:22:08.672341+00`. */
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly result: 'running' | 'succeeded' | 'failed';
+  readonly detail: Readonly<Record<string, unknown>> | null;
+  readonly error: string | null;
+}
+
+const MAX_ERROR_LENGTH = 2000;
+
+const COLUMNS = 'job, started_at AS "startedAt", finished_at AS "finishedAt", result, detail, error';
+
+/** Reads and writes the run log. The caller holds the lane of the job. */
+export class JobRunLog {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Opens an entry. One still open was left by a process that was killed: nobody else can be running the job now. */
+  async begin(job: string): Promise<number> {
+    await this.#database.execute(
+      `UPDATE job_runs SET result = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the process ended during the run'
+       WHERE job = $1 AND result = 'running'`,
+      [job],
+    );
+    const [row] = await this.#database.query<{ id: number }>(
+      'INSERT INTO job_runs (job, started_at) VALUES ($1, clock_timestamp()) RETURNING id',
+      [job],
+    );
+    return (row as { id: number }).id;
+  }
+
+  async succeed(id: number, outcome: JobOutcome): Promise<JobRun> {
+    return this.#finish(id, 'succeeded', JSON.stringify({ ...outcome.detail, more: outcome.more }), null);
+  }
+
+  async fail(id: number, error: unknown): Promise<JobRun> {
+    const message = error instanceof Error ? error.message : String(error);
+    return this.#finish(id, 'failed', null, message.slice(0, MAX_ERROR_LENGTH));
+  }
+
+  /** Whether somebody has finished the job within the last seconds without leaving work behind. */
+  async finishedWithin(job: string, seconds: number): Promise<boolean> {
+    const rows = await this.#database.query(
+      `SELECT FROM job_runs WHERE job = $1 AND started_at > clock_timestamp() - make_interval(secs => $2)
+         AND result = 'succeeded' AND NOT (detail ->> 'more')::boolean`,
+      [job, seconds],
+    );
+    return rows.length > 0;
+  }
+
+  /** The last run of each job, by name. */
+  async lastRuns(jobs: readonly string[]): Promise<Map<string, JobRun>> {
+    const rows = await this.#database.query<JobRun & Record<string, unknown>>(
+      `SELECT r.* FROM unnest($1::text[]) AS name
+       CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM job_runs WHERE job = name ORDER BY started_at DESC LIMIT 1) r`,
+      [jobs],
+    );
+    return new Map(rows.map((run) => [run.job, run]));
+  }
+
+  async #finish(id: number, result: string, detail: string | null, error: string | null): Promise<JobRun> {
+    const [run] = await this.#database.query<JobRun & Record<string, unknown>>(
+      `UPDATE job_runs SET finished_at = clock_timestamp(), result = $2, detail = $3::jsonb, error = $4 WHERE id = $1
+       RETURNING ${COLUMNS}`,
+      [id, result, detail, error],
+    );
+    return run as JobRun;
+  }
+}

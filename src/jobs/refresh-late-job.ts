@@ -1,0 +1,95 @@
+/**
+ * Refreshes the aggregates of days that got rows after the regular refresh had passed them by: imports, gateways that
+ * were cut off for weeks. The writer notes such days in `late_days` in the transaction of the rows.
+ */
+import { AGGREGATE_LEVELS, rawDropWatermark } from '../storage/aggregate-levels.js';
+import type { Database } from '../storage/database.js';
+import type { JobContext, JobDefinition, JobOutcome } from './job.js';
+import { levelPaces } from './refresh-jobs.js';
+import { refreshRange } from './refresh-range.js';
+
+const DAY = 86_400;
+
+/** Days worked on in one run at most; it comes again at once when there are more. */
+const MAX_DAYS = 100;
+
+/** A day noted that long ago should have been refreshed, whatever the backlog. */
+const FAULT_AFTER_HOURS = 6;
+
+/**
+ * From this age on the retention of the one-minute level may have taken parts of the day (a day of margin included).
+ * Only what has changed would then be computed, and the hour above replaced by the one minute that came in late: so
+ * the whole day is computed anew from the readings.
+ */
+const FORCE_AFTER_DAYS = Math.min(...AGGREGATE_LEVELS.map(({ retentionDays }) => retentionDays ?? Infinity)) - 2;
+
+interface LateDay {
+  readonly day: string;
+  /** Epoch seconds of its beginning. */
+  readonly start: number;
+  /** As the database writes it: compared, never parsed. */
+  readonly noted_at: string;
+}
+
+const LATE_DAYS_SQL = `
+  SELECT day::text AS day, extract(epoch FROM day::timestamp)::float8 AS start, noted_at::text AS noted_at
+  FROM late_days ORDER BY day LIMIT ${MAX_DAYS}`;
+
+export function refreshLateJob(): JobDefinition {
+  const paces = levelPaces();
+  return {
+    name: 'refresh-late',
+    description: 'refreshes all levels over the days that got readings late',
+    lane: 'aggregates',
+    intervalSeconds: 30,
+    initialDelaySeconds: 10,
+    run: (context) => refreshLateDays(context, paces),
+    findFault: findOverdue,
+  };
+}
+
+async function refreshLateDays(context: JobContext, paces: ReturnType<typeof levelPaces>): Promise<JobOutcome> {
+  const { database } = context;
+  const days = await database.query<LateDay & Record<string, unknown>>(LATE_DAYS_SQL);
+  const dropped = await rawDropWatermark();
+  let refreshed = 0;
+  for (const day of days) {
+    if (!(await refreshDay(context, day.start, dropped, paces))) {
+      return { detail: { days: refreshed, waiting: days.length - refreshed }, more: true };
+    }
+    // Only the note that was there before: a writer that moved it forward meanwhile may have added rows since.
+    await database.execute('DELETE FROM late_days WHERE day = $1::date AND noted_at = $2::timestamptz', [
+      day.day,
+      day.noted_at,
+    ]);
+    refreshed++;
+  }
+  return { detail: { days: refreshed }, more: days.length === MAX_DAYS };
+}
+
+/** All levels of one UTC day, from the readings up. Done again from the start after a yield: what is done costs nothing. */
+async function refreshDay(
+  context: JobContext,
+  start: number,
+  droppedUntil: number,
+  paces: ReturnType<typeof levelPaces>,
+): Promise<boolean> {
+  const force = start < context.nowSeconds - FORCE_AFTER_DAYS * DAY;
+  const toSeconds = start + DAY;
+  for (const level of AGGREGATE_LEVELS) {
+    // A day or hour that is dropped in part can no longer be computed: what is stored of it stays as it is.
+    const fromSeconds = Math.max(start, Math.ceil(droppedUntil / level.bucketSeconds) * level.bucketSeconds);
+    if (fromSeconds >= toSeconds) continue;
+    if (!(await refreshRange(context, level, { fromSeconds, toSeconds, force }, paces[level.name]))) return false;
+  }
+  return true;
+}
+
+async function findOverdue(database: Database): Promise<string | null> {
+  const [row] = await database.query<{ overdue: number }>(
+    'SELECT count(*)::int AS overdue FROM late_days WHERE noted_at < now() - make_interval(hours => $1)',
+    [FAULT_AFTER_HOURS],
+  );
+  const overdue = row?.overdue ?? 0;
+  return overdue === 0 ? null : `${overdue} days with late readings have waited for over ${FAULT_AFTER_HOURS} hours`;
+}

@@ -1,0 +1,64 @@
+/**
+ * The continuous aggregates and what may be done to them (docs/adr/0003-aggregates.md). Windows of refresh and ages of
+ * compression are in the policies in the database (migration 0009); retention is here, since a policy of TimescaleDB
+ * would know nothing of holds.
+ */
+import type { Session } from './database.js';
+
+export type LevelName = '1min' | '1hour' | '1hour-p95' | 'daily';
+
+export interface AggregateLevel {
+  readonly name: LevelName;
+  /** The continuous aggregate; readers use the public views instead. */
+  readonly view: string;
+  readonly bucketSeconds: number;
+  /** Whether it stands on the readings (true) or on the level before it. */
+  readonly onRaw: boolean;
+  /** null: for ever. */
+  readonly retentionDays: number | null;
+}
+
+/** In the order in which a range is refreshed: a level after the one that it stands on. */
+export const AGGREGATE_LEVELS = [
+  { name: '1min', view: 'agg_1min_v1', bucketSeconds: 60, onRaw: true, retentionDays: 90 },
+  { name: '1hour', view: 'agg_1hour_v1', bucketSeconds: 3600, onRaw: false, retentionDays: 365 },
+  { name: '1hour-p95', view: 'agg_1hour_p95_v1', bucketSeconds: 3600, onRaw: true, retentionDays: 365 },
+  { name: 'daily', view: 'agg_daily_v1', bucketSeconds: 86_400, onRaw: false, retentionDays: null },
+] as const satisfies readonly AggregateLevel[];
+
+/** The level of this name. */
+export function aggregateLevel(name: LevelName): AggregateLevel {
+  return AGGREGATE_LEVELS.find((level) => level.name === name) as AggregateLevel;
+}
+
+/** How far behind now the regular refresh of a level begins and ends. */
+export interface RefreshWindow {
+  readonly startOffsetSeconds: number;
+  readonly endOffsetSeconds: number;
+}
+
+const WINDOWS_SQL = `
+  SELECT hypertable_name AS view,
+    extract(epoch FROM (config ->> 'start_offset')::interval)::float8 AS start_offset,
+    extract(epoch FROM (config ->> 'end_offset')::interval)::float8 AS end_offset
+  FROM timescaledb_information.jobs WHERE proc_name = 'policy_refresh_continuous_aggregate'`;
+
+/** The refresh windows as the policies have them. */
+export async function readRefreshWindows(session: Session): Promise<Map<LevelName, RefreshWindow>> {
+  const rows = await session.query<{ view: string; start_offset: number; end_offset: number }>(WINDOWS_SQL);
+  const windows = new Map<LevelName, RefreshWindow>();
+  for (const { name, view } of AGGREGATE_LEVELS) {
+    const row = rows.find((candidate) => candidate.view === view);
+    if (row === undefined) throw new Error(`The aggregate ${view} has no refresh policy: migration 0009 makes it.`);
+    windows.set(name, { startOffsetSeconds: row.start_offset, endOffsetSeconds: row.end_offset });
+  }
+  return windows;
+}
+
+/**
+ * Epoch seconds before which raw chunks have been dropped: no refresh may reach there, or it would replace aggregates
+ * by what little is left. Chunks are dropped only by the archive, which is not there yet: nothing has been dropped.
+ */
+export function rawDropWatermark(): Promise<number> {
+  return Promise.resolve(Number.NEGATIVE_INFINITY);
+}
