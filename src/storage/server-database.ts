@@ -164,8 +164,7 @@ export class ServerDatabase implements Database {
       try {
         return await work(session);
       } finally {
-        session.finish();
-        client.release(session.broken);
+        session.release();
       }
     });
   }

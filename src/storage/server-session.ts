@@ -24,15 +24,16 @@ export class ServerSession implements Session {
   #answerLimitMs: number;
   #broken = false;
   #finished = false;
+  readonly #lost = (): void => {
+    this.#broken = true;
+  };
 
   constructor(client: pg.PoolClient, statementTimeoutMs: number) {
     this.#client = client;
     this.#answerLimitMs = statementTimeoutMs + ANSWER_GRACE_MS;
-  }
-
-  /** Whether the connection must not go back to the pool. */
-  get broken(): boolean {
-    return this.#broken;
+    // The pool listens to idle connections only. Between two statements of a transaction nobody else would hear of a
+    // lost connection, and an `error` that nobody hears ends the process.
+    client.on('error', this.#lost);
   }
 
   async query<R extends Row = Row>(sql: string, parameters: readonly SqlValue[] = []): Promise<R[]> {
@@ -52,14 +53,13 @@ export class ServerSession implements Session {
     return this.#call(async () => {
       const stream = this.#client.query(copyFrom(`COPY ${target} FROM STDIN WITH (FORMAT binary)`));
       const finished = once(stream, 'finish');
-      // Rejects as soon as the server refuses a row, also while a chunk is being written.
-      const refused = finished.then(() => undefined);
       for (const chunk of data) {
         // One chunk at a time: this is the back-pressure, and nothing stays queued behind a refusal.
         const written = new Promise<void>((resolve, reject) => {
           stream.write(chunk, (error) => (error ? reject(error) : resolve()));
         });
-        await Promise.race([written, refused]);
+        // `finished` rejects as soon as the server refuses a row, also while a chunk is being written.
+        await Promise.race([written, finished]);
       }
       stream.end();
       await finished;
@@ -92,6 +92,14 @@ export class ServerSession implements Session {
   /** Every later call is a mistake of the caller: the connection belongs to somebody else by then. */
   finish(): void {
     this.#finished = true;
+  }
+
+  /** Gives the connection back to the pool, or away when it is broken. */
+  release(): void {
+    this.finish();
+    this.#client.release(this.#broken);
+    // Not from a broken one, which may have more to say while it goes.
+    if (!this.#broken) this.#client.off('error', this.#lost);
   }
 
   #statement(sql: string, parameters: readonly SqlValue[]): Promise<pg.QueryResult> {

@@ -26,6 +26,7 @@ const CLASS_KINDS: Readonly<Record<string, FailureKind>> = {
 
 /** Single states that differ from their class. */
 const STATE_KINDS: Readonly<Record<string, FailureKind>> = {
+  '08P01': 'permanent', // protocol violation: a parameter too few, for one
   '25006': 'transient', // read only: a replica that is about to be promoted, or a primary that has just been demoted
   '25P03': 'transient', // idle in transaction timeout
   '25P04': 'transient', // transaction timeout
@@ -79,7 +80,7 @@ export function failureKind(sqlState: string): FailureKind {
 /** Whether this is the connection's failure and not the statement's: the connection must not be used again. */
 export function isConnectionFailure(error: unknown): boolean {
   const sqlState = sqlStateOf(error);
-  if (sqlState !== null) return sqlState.startsWith('08') || /^57P0[1-35]$/.test(sqlState) || sqlState === '25P03';
+  if (sqlState !== null) return /^08(?!P01)|^57P0[1-35]$|^25P0[34]$/.test(sqlState);
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
   return (code !== null && NETWORK_CODES.has(code)) || CONNECTION_MESSAGE.test(error.message);
