@@ -180,14 +180,15 @@ export const StorageSchema = Type.Object({
   tables: Type.Array(
     Type.Object({
       name: Type.String(),
-      bytes: nullable<number>('number', 'With indexes and compressed chunks.'),
+      bytes: Type.Number({ description: 'With indexes and compressed chunks.' }),
       chunks: Type.Integer(),
       compressed_chunks: Type.Integer(),
-      bytes_before_compression: nullable<number>('number', 'Of the compressed chunks.'),
-      bytes_after_compression: nullable<number>('number', 'Of the compressed chunks.'),
-      from: nullable<string>('string', 'Where its oldest chunk begins.'),
-      to: nullable<string>('string', 'Where its newest chunk ends.'),
+      bytes_before_compression: Type.Number({ description: 'Of the compressed chunks.' }),
+      bytes_after_compression: Type.Number({ description: 'Of the compressed chunks.' }),
+      stored_until: nullable<string>('string', 'Of an aggregate: later buckets are computed from their source.'),
+      lag_seconds: nullable<number>('number', 'Of an aggregate: closed data that is not stored yet; 0 = up to date.'),
     }),
+    { description: 'The readings, then the aggregates.' },
   ),
   jobs: Type.Array(
     Type.Object({

@@ -10,7 +10,6 @@ import { AnswerCache } from './answer-cache.js';
 import { devicesRoutes } from './devices-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
-import { answerError } from './request-error.js';
 import { type LevelCatalogue, readLevels } from './series-levels.js';
 import { seriesRoutes } from './series-routes.js';
 import { storageRoutes } from './storage-routes.js';
@@ -42,9 +41,6 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
   const context: ConsoleContext = { ...options, levels: () => levels.get('', () => readLevels(options.database)) };
   const readApi = async (api: FastifyInstance): Promise<void> => {
-    api.setErrorHandler(answerError);
-    // Answers are built in the shape of their schemas already; a serializer per schema would check long arrays again.
-    api.setSerializerCompiler(() => (data) => JSON.stringify(data));
     api.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store');
     });

@@ -1,6 +1,7 @@
 /** `GET /v1/quality` and `GET /v1/quality/devices`. */
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { OperationalError } from '../telemetry/operational-error.js';
 import { AnswerCache } from './answer-cache.js';
 import {
   type DeviceQualityList,
@@ -11,7 +12,6 @@ import {
 } from './api-schemas.js';
 import type { ConsoleContext } from './console-routes.js';
 import { qualityLevel, readDeviceQuality, readQuality } from './quality-query.js';
-import { RequestError } from './request-error.js';
 import { nowRfc3339 } from './timestamps.js';
 
 const QUALITY_MAX_AGE_MS = 5000;
@@ -39,8 +39,7 @@ export function qualityRoutes(api: FastifyInstance, { database, levels }: Consol
   /** Quality is read from the aggregates alone: the readings would be the whole day of the whole fleet. */
   const requireAggregates = async (): Promise<void> => {
     if ((await levels()).has('1hour')) return;
-    throw new RequestError(
-      503,
+    throw new OperationalError(
       'aggregates_missing',
       'The quality figures need the continuous aggregates, which this database does not have. Use TimescaleDB in its community edition and run `downhole migrate`.',
     );

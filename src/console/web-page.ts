@@ -1,4 +1,4 @@
-/** The page: static files with the headers that keep it to itself. */
+/** The page: static files. The headers that keep it to itself are the server's. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
@@ -6,13 +6,6 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 
 /** Paths that the page's own router answers: a reload or a shared link gets the page. */
 const PAGE_PATHS = ['/', '/wells/*', '/quality', '/pipeline'] as const;
-
-const SECURITY_HEADERS = {
-  'content-security-policy':
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-} as const;
 
 const NOT_BUILT = 'The console page was not built. Run `npm run build:web`, then reload.\n';
 
@@ -25,9 +18,6 @@ function defaultWebRoot(): string {
 /** @param webRoot directory of the built page */
 export function webPage(webRoot: string = defaultWebRoot()): FastifyPluginAsync {
   return async (app) => {
-    app.addHook('onSend', async (_request, reply) => {
-      reply.headers(SECURITY_HEADERS);
-    });
     const built = existsSync(webRoot);
     if (built) {
       // Assets carry a hash of their content in their names: a name never means anything else.

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import type { PipelineStatus, StorageStatus } from '../../src/console/api-schemas.js';
 import { getJson } from './api.js';
 import { LastSeen } from './fleet-table.js';
-import { formatBytes, formatDuration, formatNumber, NO_VALUE } from './format.js';
+import { formatBytes, formatDateTime, formatDuration, formatNumber, NO_VALUE } from './format.js';
 import { Icon } from './icons.js';
 import { usePoll } from './use-poll.js';
 
@@ -146,15 +146,15 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
         </p>
         <Table
           label="Tables"
-          heads={['Table', 'Size', 'Chunks', 'Compressed', 'Saved', 'From', 'To']}
+          heads={['Table', 'Size', 'Chunks', 'Compressed', 'Saved', 'Stored until', 'Lag']}
           rows={tables.map((table) => [
             <code>{table.name}</code>,
             formatBytes(table.bytes),
             formatNumber(table.chunks),
             formatNumber(table.compressed_chunks),
             savedShare(table.bytes_before_compression, table.bytes_after_compression),
-            table.from?.slice(0, 10) ?? NO_VALUE,
-            table.to?.slice(0, 10) ?? NO_VALUE,
+            table.stored_until === null ? NO_VALUE : formatDateTime(Date.parse(table.stored_until)),
+            table.lag_seconds === null ? NO_VALUE : formatDuration(table.lag_seconds),
           ])}
         />
       </section>
@@ -183,8 +183,8 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
   );
 }
 
-function savedShare(before: number | null, after: number | null): string {
-  if (before === null || after === null || before === 0) return NO_VALUE;
+function savedShare(before: number, after: number): string {
+  if (before === 0) return NO_VALUE;
   return `${formatNumber((1 - after / before) * 100, 1)} % of ${formatBytes(before)}`;
 }
 
