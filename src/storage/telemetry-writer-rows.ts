@@ -192,6 +192,9 @@ export async function updateStoredRows(
   }
   const careful =
     recent.length > FEW_ROWS ? changed.filter(({ group }) => group.timestampUs < compressedBeforeUs) : changed;
+  if (careful.length === 0) return;
+  // A chunk that is still compressed looks empty to the planner, which would then compare every row with every other.
+  await session.execute('SET LOCAL enable_nestloop = off');
   const byGroup = new Map(careful.map((row) => [row.group, row]));
   for (const run of runsOf([...byGroup.keys()])) {
     const members = run.groups.map((group) => byGroup.get(group) as ChangedRow);

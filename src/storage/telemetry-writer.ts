@@ -1,0 +1,231 @@
+/**
+ * Batches into the table `telemetry`.
+ *
+ * Nearly every batch is one COPY and nothing else. Only when the database refuses it does the writer look closer:
+ *
+ *   COPY ── key exists (23505) ──→ one transaction: read the stored rows, reconcile, COPY the new, UPDATE the merged
+ *    │                              │ key exists again: somebody wrote in between → the same once more
+ *    └── a value is at fault ───────┴─→ halve, down to the row at fault: refused; all others are stored
+ *
+ * Every step commits or leaves nothing, and whatever was committed comes back as duplicate when the batch is
+ * written again: so any failure in between may simply reject.
+ */
+import { OperationalError } from '../telemetry/operational-error.js';
+import type { ReadingBatch } from '../telemetry/reading-batch.js';
+import { reject, type Rejection } from '../telemetry/rejection.js';
+import { MICROS_PER_DAY } from '../telemetry/timestamp.js';
+import { CopyEncoder, TELEMETRY_COPY_TARGET } from './copy-encoder.js';
+import type { Database, Session } from './database.js';
+import { batchOfMerged, groupByKey, reconcileBatch, type ReconciledBatch } from './reconcile-batch.js';
+import { failureKind, sqlStateOf } from './sql-state.js';
+import type { TelemetrySink, WriteResult } from './telemetry-sink.js';
+import { fetchStoredRows, updateStoredRows } from './telemetry-writer-rows.js';
+
+/**
+ * Rows older than this are noted in `late_days`, and may lie in compressed chunks: a day less than the seven that
+ * the regular refresh of the one-minute level looks back and that chunks stay uncompressed.
+ */
+const OLD_AFTER_US = 6 * MICROS_PER_DAY;
+
+/** Batches encoded and not yet written: one on its way to the database, one waiting behind it. */
+const ENCODERS = 2;
+
+/** How often a writer that loses the race for a key looks again before it leaves the batch to a later try. */
+const MAX_RECONCILE_ATTEMPTS = 5;
+
+const UNIQUE_VIOLATION = '23505';
+/** More rows of compressed chunks would be opened in one transaction than TimescaleDB allows: fewer may pass. */
+const CONFIGURATION_LIMIT_EXCEEDED = '53400';
+
+/**
+ * Merging writers take turns: two that fill different channels of one row at the same time would otherwise
+ * overwrite each other. Plain COPYs do not take it. The number only has to differ from other locks of the program.
+ */
+const MERGE_LOCK_SQL = `SELECT pg_advisory_xact_lock(hashtext('downhole telemetry merge'))`;
+
+/** In order of the days, so that two writers never wait for each other in a circle. */
+const NOTE_LATE_DAYS_SQL = `
+  INSERT INTO late_days (day) SELECT date '1970-01-01' + number FROM unnest($1::int[]) AS number
+  ON CONFLICT (day) DO UPDATE SET noted_at = clock_timestamp()`;
+
+/** What has become of the rows of one `write` so far. */
+interface Tally {
+  stored: number;
+  merged: number;
+  duplicate: number;
+  readonly refused: { readonly row: number; readonly rejection: Rejection }[];
+}
+
+/** Writes through one database, in the order of the calls. The callers keep at most two writes in flight. */
+export class TelemetryWriter implements TelemetrySink {
+  readonly #database: Database;
+  readonly #nowUs: () => number;
+  readonly #encoders: CopyEncoder[] = Array.from({ length: ENCODERS }, () => new CopyEncoder());
+  /** Settles, and never rejects, when the last write has. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
+  /** How many writes have failed, and how the last one did. */
+  #failures = 0;
+  #failure: unknown;
+
+  /** @param nowUs the clock, epoch microseconds: `ingestion_timestamp`, and what is old */
+  constructor(database: Database, nowUs: () => number) {
+    this.#database = database;
+    this.#nowUs = nowUs;
+  }
+
+  /**
+   * See `TelemetrySink`. Encodes at once, while the batch before is still being written; the batch must not change
+   * until the promise has settled. When a write fails, those already waiting behind it fail with the same error:
+   * a later batch never overtakes an earlier one.
+   */
+  write(batch: ReadingBatch): Promise<WriteResult> {
+    const encoder = this.#encoders.pop() ?? new CopyEncoder();
+    const nowUs = this.#nowUs();
+    const encoded = encoder.encode(batch, nowUs);
+    const failures = this.#failures;
+    const written = this.#lastWrite.then(() => {
+      if (this.#failures !== failures) throw this.#failure;
+      return this.#write(new BatchWrite(this.#database, batch, encoder, nowUs), encoded);
+    });
+    this.#lastWrite = written.then(
+      () => this.#release(encoder),
+      () => this.#release(encoder),
+    );
+    return written;
+  }
+
+  async #write(write: BatchWrite, encoded: readonly Uint8Array[]): Promise<WriteResult> {
+    try {
+      return await write.run(encoded);
+    } catch (error) {
+      this.#failures++;
+      this.#failure = error;
+      throw error;
+    }
+  }
+
+  #release(encoder: CopyEncoder): void {
+    if (this.#encoders.length < ENCODERS) this.#encoders.push(encoder);
+  }
+}
+
+/** The writing of one batch. */
+class BatchWrite {
+  readonly #database: Database;
+  readonly #batch: ReadingBatch;
+  readonly #encoder: CopyEncoder;
+  readonly #nowUs: number;
+  readonly #tally: Tally = { stored: 0, merged: 0, duplicate: 0, refused: [] };
+
+  constructor(database: Database, batch: ReadingBatch, encoder: CopyEncoder, nowUs: number) {
+    this.#database = database;
+    this.#batch = batch;
+    this.#encoder = encoder;
+    this.#nowUs = nowUs;
+  }
+
+  /** @param encoded the whole batch, from this write's encoder */
+  async run(encoded: readonly Uint8Array[]): Promise<WriteResult> {
+    const rows = Int32Array.from({ length: this.#batch.length }, (_, row) => row);
+    if (rows.length > 0) await this.#settle(rows, () => this.#copy(rows, encoded));
+    this.#tally.refused.sort((a, b) => a.row - b.row);
+    return this.#tally;
+  }
+
+  /** Runs `attempt` for `rows`, and when it fails does what the failure asks for. */
+  async #settle(rows: Int32Array, attempt: () => Promise<void>): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      const sqlState = sqlStateOf(error);
+      if (sqlState === UNIQUE_VIOLATION) return this.#settle(rows, () => this.#reconcile(rows));
+      const atFault = sqlState !== null && failureKind(sqlState) === 'data';
+      if (!atFault && sqlState !== CONFIGURATION_LIMIT_EXCEEDED) throw error;
+      if (rows.length > 1) return this.#halve(rows);
+      if (!atFault) throw error;
+      this.#tally.refused.push({ row: rows[0] as number, rejection: rejectedByDatabase(error) });
+    }
+  }
+
+  /** The first half before the second, so that of two rows with the same key the first stays the first. */
+  async #halve(rows: Int32Array): Promise<void> {
+    const middle = rows.length >> 1;
+    for (const half of [rows.subarray(0, middle), rows.subarray(middle)]) {
+      await this.#settle(half, () => this.#copy(half, this.#encoder.encode(this.#batch, this.#nowUs, half)));
+    }
+  }
+
+  /** The fast path: all rows are new. Without old rows it is a single statement. */
+  async #copy(rows: Int32Array, encoded: readonly Uint8Array[]): Promise<void> {
+    const days = this.#oldDays(rows);
+    if (days.length === 0) await this.#database.copyBinary(TELEMETRY_COPY_TARGET, encoded);
+    else {
+      await this.#database.transaction(async (session) => {
+        await session.execute(NOTE_LATE_DAYS_SQL, [days]);
+        await session.copyBinary(TELEMETRY_COPY_TARGET, encoded);
+      });
+    }
+    this.#tally.stored += rows.length;
+  }
+
+  /** The slow path: some keys are taken, by stored rows or by each other. */
+  async #reconcile(rows: Int32Array): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const outcome = await this.#database.transaction((session) => this.#reconcileWithin(session, rows));
+        this.#tally.stored += outcome.stored;
+        this.#tally.merged += outcome.merged;
+        this.#tally.duplicate += outcome.duplicate;
+        this.#tally.refused.push(...outcome.refused);
+        return;
+      } catch (error) {
+        if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
+        if (attempt === MAX_RECONCILE_ATTEMPTS) throw contended();
+      }
+    }
+  }
+
+  async #reconcileWithin(session: Session, rows: Int32Array): Promise<ReconciledBatch> {
+    await session.execute(MERGE_LOCK_SQL);
+    const groups = groupByKey(this.#batch, rows);
+    const plan = reconcileBatch(this.#batch, groups, await fetchStoredRows(session, groups));
+    const changedKeys = [...plan.newMerged, ...plan.updated].map(({ group }) => group.rows[0] as number);
+    const days = this.#oldDays([...plan.newRows, ...changedKeys]);
+    if (days.length > 0) await session.execute(NOTE_LATE_DAYS_SQL, [days]);
+    if (plan.newRows.length > 0) {
+      await session.copyBinary(TELEMETRY_COPY_TARGET, this.#encoder.encode(this.#batch, this.#nowUs, plan.newRows));
+    }
+    if (plan.newMerged.length > 0) {
+      const merged = batchOfMerged(this.#batch, plan.newMerged);
+      await session.copyBinary(TELEMETRY_COPY_TARGET, this.#encoder.encode(merged, this.#nowUs));
+    }
+    await updateStoredRows(session, plan.updated, this.#nowUs - OLD_AFTER_US);
+    return plan;
+  }
+
+  /** The UTC days, counted from 1970, of the rows that the regular refresh of the aggregates may have passed by. */
+  #oldDays(rows: ArrayLike<number>): number[] {
+    const beforeUs = this.#nowUs - OLD_AFTER_US;
+    const days = new Set<number>();
+    for (let index = 0; index < rows.length; index++) {
+      const timestampUs = this.#batch.timestampUs[rows[index] as number] as number;
+      if (timestampUs < beforeUs) days.add(Math.floor(timestampUs / MICROS_PER_DAY));
+    }
+    return [...days].sort((a, b) => a - b);
+  }
+}
+
+function rejectedByDatabase(error: unknown): Rejection {
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return reject('database_rejected', '', `the database does not take the record: ${message}`);
+}
+
+/** Without a cause: its SQLSTATE would send the batch round again. */
+function contended(): OperationalError {
+  return new OperationalError(
+    'write_contended',
+    `Other writers stored rows under the same keys ${MAX_RECONCILE_ATTEMPTS} times in a row; the batch is written again.`,
+    { retryable: true },
+  );
+}
