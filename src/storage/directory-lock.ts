@@ -128,7 +128,7 @@ function hold(dataDir: string, number: number, holder: DirectoryHolder): Directo
     renameSync(`${path}.new`, path);
     current = content;
   };
-  const heartbeat = setInterval(() => utimesSync(path, new Date(), new Date()), HEARTBEAT_INTERVAL_MS).unref();
+  const heartbeat = setInterval(() => touch(path), HEARTBEAT_INTERVAL_MS).unref();
   return {
     setServiceUrl(url) {
       if (current !== null) replace({ ...current, serviceUrl: url });
@@ -140,6 +140,16 @@ function hold(dataDir: string, number: number, holder: DirectoryHolder): Directo
       replace(null);
     },
   };
+}
+
+function touch(path: string): void {
+  try {
+    utimesSync(path, new Date(), new Date());
+  } catch (error) {
+    // A full disk may refuse it for a while, and the limit has room for that. Where the directory is gone altogether,
+    // whatever works in it fails by itself. Only a defect of ours may end the process here.
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+  }
 }
 
 function listNumbers(dataDir: string): number[] {
