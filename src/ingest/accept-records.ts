@@ -5,10 +5,10 @@
  * good records are cut out of it, in the same form and with the defaults of their envelope.
  */
 import { readBody, type BodyType, type ParsedBody } from '../pipeline/read-body.js';
-import { isRejection, readRecord, type RecordContext } from '../pipeline/read-record.js';
+import { isRejection, Malformed, readRecord, type RecordContext } from '../pipeline/read-record.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
-import { scanBody } from './body-scan.js';
+import { countLines, countOpeners, scanBody } from './body-scan.js';
 import { recordSpans, type RecordSpans } from './record-spans.js';
 
 export interface IngestLimits {
@@ -47,6 +47,8 @@ const MAX_LISTED_FIELD_LENGTH = 128;
 const MAX_ENVELOPE_BYTES = 16_384;
 /** Deeper than this nothing is parsed: what handles the values afterwards may recurse. */
 const MAX_PARSED_DEPTH = 1000;
+/** Lines, blank ones too, up to which NDJSON is not looked at before it is parsed. */
+const MAX_LINES_UNSCANNED = 2000;
 
 /** Whether the bytes are JSON or, whatever was declared, one JSON record a line. */
 export function detectBodyType(bytes: Buffer, declared: BodyType): BodyType {
@@ -72,15 +74,11 @@ function isJson(text: string): boolean {
 
 /** Why a body is not even parsed: too deep, or more records than a request may have. */
 export function refuseBody(bytes: Buffer, type: BodyType, limits: IngestLimits): Rejection | undefined {
-  return refuseScan(scanBody(bytes, type), limits);
-}
-
-function refuseScan(scan: ReturnType<typeof scanBody>, limits: IngestLimits): Rejection | undefined {
-  if (scan.depth > MAX_PARSED_DEPTH)
-    return reject('too_deep', '', `the body nests ${scan.depth} levels deep; flatten its records`);
+  const { depth, elements } = scanBody(bytes, type);
+  if (depth > MAX_PARSED_DEPTH)
+    return reject('too_deep', '', `the body nests ${depth} levels deep; flatten its records`);
   // Fields of the envelope count as elements too: a handful more is harmless here, and counted exactly after parsing.
-  if (scan.elements > limits.maxRecordsPerRequest + 64) return tooMany(scan.elements, limits);
-  return undefined;
+  return elements > limits.maxRecordsPerRequest + 64 ? tooMany(elements, limits) : undefined;
 }
 
 const tooMany = (count: number, limits: IngestLimits): Rejection =>
@@ -99,8 +97,11 @@ export function acceptRecords(
   limits: IngestLimits,
   context: RecordContext,
 ): AcceptedRecords | Rejection {
-  const scan = scanBody(bytes, type);
-  const refusal = refuseScan(scan, limits);
+  const openers = countOpeners(bytes, MAX_PARSED_DEPTH);
+  const isHarmless =
+    openers < MAX_PARSED_DEPTH &&
+    (type === 'application/json' || countLines(bytes, MAX_LINES_UNSCANNED) < MAX_LINES_UNSCANNED);
+  const refusal = isHarmless ? undefined : refuseBody(bytes, type, limits);
   if (refusal !== undefined) return refusal;
   const parsed = readBody(bytes, type, context);
   if (isRejection(parsed)) return parsed;
@@ -108,7 +109,8 @@ export function acceptRecords(
   if (count > limits.maxRecordsPerRequest) return tooMany(count, limits);
 
   const fits = count <= MAX_MESSAGE_RECORDS && bytes.length <= MAX_MESSAGE_BYTES;
-  const spans = fits && scan.depth <= limits.maxDepth ? undefined : recordSpans(bytes, parsed.form);
+  const mayBeDeep = openers >= MAX_PARSED_DEPTH || openers - countObjects(parsed.records) + 1 > limits.maxDepth;
+  const spans = fits && !mayBeDeep ? undefined : recordSpans(bytes, parsed.form);
   const rejections = new Rejections();
   for (let index = 0; index < count; index++) {
     const rejection =
@@ -125,6 +127,14 @@ export function acceptRecords(
   if (fits && total === 0) return { ...answer, messages: [{ body: bytes, records: count }] };
   const messages = cut(bytes, parsed, spans ?? recordSpans(bytes, parsed.form), rejections);
   return isRejection(messages) ? messages : { ...answer, messages };
+}
+
+/** Records that open at least one bracket each, which is one less for the deepest of them. */
+function countObjects(records: readonly unknown[]): number {
+  let count = 0;
+  for (const record of records)
+    if (typeof record === 'object' && record !== null && !(record instanceof Malformed)) count++;
+  return count;
 }
 
 /** What only the bytes of a record tell: its size and its depth. */

@@ -111,7 +111,7 @@ function createServer({ http }: Pick<Config, 'http'>): FastifyInstance {
         .headers(SECURITY_HEADERS)
         .send({ error: { code: 'malformed_url', message } });
     },
-  }) as unknown as FastifyInstance;
+  });
 }
 
 /** What Node could not read as HTTP never reaches a route: answered on the bare socket. */

@@ -24,9 +24,8 @@ describe('where it listens', () => {
   it.each(['0.0.0.0', '::', '', '10.0.0.1', 'localhost.evil.example', '127.0.0.1.evil.example', '128.0.0.1', '*'])(
     '%s is refused, with the remedy',
     (host) => {
-      expect(() => refusePublicBind(host)).toThrow(
-        expect.objectContaining({ code: 'refused_bind', message: expect.stringContaining('http.host to 127.0.0.1') }),
-      );
+      expect(() => refusePublicBind(host)).toThrow(expect.objectContaining({ code: 'refused_bind' }));
+      expect(() => refusePublicBind(host)).toThrow('set http.host to 127.0.0.1');
     },
   );
 
@@ -38,13 +37,12 @@ describe('where it listens', () => {
 
   it('names the port that is in use and what to do', async () => {
     const { port } = ingest.client;
-    await expect(startIngestServer({ settings: { 'http.port': port } })).rejects.toMatchObject({
-      code: 'port_in_use',
-      message: expect.stringMatching(new RegExp(`port ${port} .*DOWNHOLE_HTTP_PORT`)),
-    });
+    const started = startIngestServer({ settings: { 'http.port': port } });
+    await expect(started).rejects.toMatchObject({ code: 'port_in_use' });
+    await expect(started).rejects.toThrow(new RegExp(`port ${port} .*DOWNHOLE_HTTP_PORT`));
   });
 
-  it('is not listening on a loopback address only by default configuration accident', () => {
+  it('listens on loopback unless told otherwise', () => {
     expect(loadConfig({ environment: {} }).http.host).toBe('127.0.0.1');
   });
 });
