@@ -3,6 +3,8 @@
  * jobs. With commands/, the only place that knows which implementation stands behind an interface.
  */
 import type { Config } from '../config/schema.js';
+import { jobDefinitions } from '../jobs/job-definitions.js';
+import { JobRunner } from '../jobs/job-runner.js';
 import { DeviceStates } from '../pipeline/device-states.js';
 import { DeviceTable } from '../pipeline/device-table.js';
 import { ZScoreDetector } from '../pipeline/detection/z-score-detector.js';
@@ -30,6 +32,8 @@ export interface Platform {
   readonly database: Database;
   readonly broker: Broker;
   readonly pipeline: Pipeline;
+  /** Built, not started: an import runs single jobs, a service all of them. */
+  readonly jobs: JobRunner;
   /** Never resolves; rejects when the pipeline breaks down for good, which is a programming error. */
   readonly failed: Promise<never>;
   /** Puts everything away: what is under way is finished, the rest stays in the queue. */
@@ -63,9 +67,11 @@ export async function openPlatform(settings: Settings, command: string): Promise
     const pipeline = await buildPipeline(settings, database, broker);
     const { finished } = await pipeline.start();
     closers.add(() => pipeline.stop());
+    const jobs = new JobRunner({ database, events, jobs: jobDefinitions(database.capabilities.timescale) });
+    closers.add(() => jobs.stop());
     const failed = finished.then(() => new Promise<never>(() => undefined));
     failed.catch(() => undefined); // whoever runs the platform waits for it; an import that ends first need not
-    return { lock, database, broker, pipeline, failed, close: () => closers.close() };
+    return { lock, database, broker, pipeline, jobs, failed, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

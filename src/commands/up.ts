@@ -1,5 +1,4 @@
 /** `downhole up`: everything in one process. */
-import { startSimulator } from '../gateway/simulator/start-simulator.js';
 import { Closers } from './closers.js';
 import { loadSettings, type GlobalOptions } from './load-settings.js';
 import { openPlatform } from './open-platform.js';
@@ -7,7 +6,7 @@ import { serve } from './serve.js';
 import { untilStopped } from './until-stopped.js';
 
 /**
- * Brings up database, queue, pipeline, API, console and simulated wells, prints the console's URL on stdout and
+ * Brings up database, queue, pipeline, jobs, API, console and simulated wells, prints the console's URL on stdout and
  * returns after SIGINT or SIGTERM once everything is put away.
  */
 export async function up(options: GlobalOptions, version: string): Promise<void> {
@@ -19,7 +18,9 @@ export async function up(options: GlobalOptions, version: string): Promise<void>
     closers.add(() => platform.close());
     const server = await serve(settings, platform, version);
     closers.add(() => server.close());
+    platform.jobs.start();
     if (config.simulator.wells > 0) {
+      const { startSimulator } = await import('../gateway/simulator/start-simulator.js');
       const simulator = startSimulator({ url: server.url, ...config.simulator, events });
       closers.add(() => simulator.stop());
     }

@@ -58,6 +58,9 @@ const PREFETCH_MESSAGES = 20_000;
 const PREFETCH_BYTES = 32 * 1024 * 1024;
 /** Two batches: one being prepared, one being written. */
 const BATCHES = 2;
+/** How often last values are written, at most; and at most this share of the time goes into it: 1 / FLUSH_REST. */
+const HOUSEKEEPING_INTERVAL_MS = 1000;
+const FLUSH_REST = 20;
 const NOTHING_WRITTEN: WriteResult = { stored: 0, merged: 0, duplicate: 0, refused: [] };
 
 export class Pipeline {
@@ -72,6 +75,11 @@ export class Pipeline {
   /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
   #stateIsAhead = false;
   #checkpointedMs = performance.now();
+  /** Batches evaluated and not yet committed: while there are any, device state is ahead of the stored rows. */
+  #uncommitted = 0;
+  #housekeeping: Promise<void> = Promise.resolve();
+  #flushNotBeforeMs = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
@@ -82,6 +90,7 @@ export class Pipeline {
   /** Begins to consume. The returned promise settles when the pipeline ends; it rejects on a programming error only. */
   async start(): Promise<{ finished: Promise<void> }> {
     this.#running = this.#run();
+    this.#timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_INTERVAL_MS);
     this.#consumer = await this.#parts.queue.consume(
       { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES },
       (delivery: Delivery) => this.#former.add(delivery),
@@ -104,10 +113,12 @@ export class Pipeline {
   async stop(): Promise<void> {
     for (const request of this.#former.close()) request.reject(stoppedError());
     this.#stopping.abort();
+    clearInterval(this.#timer);
     await this.#running;
+    await this.#housekeeping;
     await this.#consumer?.stop();
     if (!this.#stateIsAhead) await this.#parts.states.checkpoint();
-    await this.#parts.registry.flush();
+    await this.#flush();
   }
 
   async #run(): Promise<void> {
@@ -127,12 +138,44 @@ export class Pipeline {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Between two batches, when no evaluated row waits for its commit. */
+  #checkpointIsDue(): boolean {
+    return performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs;
+  }
+
+  /** Saves device state between two batches, when no evaluated row waits for its commit. */
   async #checkpoint(): Promise<void> {
     await this.#writing;
     this.#checkpointedMs = performance.now();
     await this.#parts.states.checkpoint();
-    await this.#holding(undefined, () => this.#parts.registry.flush());
+  }
+
+  /** What has to happen without a batch as well: last values become visible, an idle pipeline saves its state. */
+  #keepHouse(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#flushNotBeforeMs) return;
+    this.#flushNotBeforeMs = Number.POSITIVE_INFINITY;
+    this.#housekeeping = this.#flush()
+      .then(async () => {
+        if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+        this.#former.close();
+      })
+      .finally(() => {
+        const tookMs = performance.now() - nowMs;
+        this.#flushNotBeforeMs = performance.now() + tookMs * (FLUSH_REST - 1);
+      });
+  }
+
+  /** Last values that cannot be written now are kept, and reported: the rows themselves are safe. */
+  async #flush(): Promise<void> {
+    try {
+      await this.#parts.registry.flush();
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      this.#parts.events.emit('device_state_failed', { error });
+    }
   }
 
   /**
@@ -166,6 +209,7 @@ export class Pipeline {
     if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined)
       return undefined;
     const anomalies = evaluator.evaluate(batch);
+    this.#uncommitted++;
     states.markDirty(batch);
     return { work, bodies, batch, refused, anomalies };
   }
@@ -202,6 +246,7 @@ export class Pipeline {
       this.#stateIsAhead = true;
       return;
     }
+    this.#uncommitted--;
     for (const { row, rejection } of written.refused) {
       const delivery = batch.delivery[row] as number;
       refused.push(
