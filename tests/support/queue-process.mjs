@@ -9,7 +9,8 @@ import { openEmbeddedBroker } from '../../dist/src/queue/embedded-broker.js';
 const [directory, firstId, bodyBytes] = process.argv.slice(2);
 const say = (line) => writeSync(1, `${line}\n`);
 const events = { emit: () => undefined };
-const { telemetry } = await openEmbeddedBroker({ directory, maxBytes: 2 ** 30, segmentBytes: 2 ** 18, events });
+const broker = await openEmbeddedBroker({ directory, maxBytes: 2 ** 30, segmentBytes: 2 ** 18, events });
+const { telemetry } = broker;
 
 let nextId = Number(firstId);
 const idOf = ({ body }) => JSON.parse(Buffer.from(body).toString()).id;

@@ -4,22 +4,10 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileS
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import type { EventFields, EventName, Events } from '../../src/monitoring/events.js';
 import { EmbeddedQueue } from '../../src/queue/embedded-queue.js';
 import { Collector, idOf, message } from '../contracts/queue.js';
+import { type RecordedEvents, recordEvents } from '../support/record-events.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-
-class RecordedEvents implements Events {
-  readonly all: { name: EventName; fields: object }[] = [];
-
-  emit<N extends EventName>(name: N, fields: EventFields<N>): void {
-    this.all.push({ name, fields });
-  }
-
-  of<N extends EventName>(name: N): EventFields<N>[] {
-    return this.all.filter((event) => event.name === name).map(({ fields }) => fields as EventFields<N>);
-  }
-}
 
 const BOUNDS = { name: 'telemetry', maxBytes: 2 ** 30 };
 
@@ -29,7 +17,7 @@ interface Opened {
 }
 
 async function opened(directory: string, segmentBytes = 2 ** 20): Promise<Opened> {
-  const events = new RecordedEvents();
+  const events = recordEvents();
   return { queue: await EmbeddedQueue.open({ ...BOUNDS, directory, segmentBytes, events }), events };
 }
 
@@ -87,14 +75,14 @@ describe('torn tail', () => {
       const directory = directoryWith(parent, name, bytes.subarray(0, cut));
       const log = await opened(directory);
       const whole = cut === bytes.length ? 3 : 2;
-      expect(log.events.of('queue_opened')).toMatchObject([
+      expect(log.events.named('queue_opened')).toMatchObject([
         { messages: whole, tornBytes: whole === 3 ? 0 : cut - lastFrame },
       ]);
       await log.queue.publish([message(99)]);
       await log.queue.close();
       const again = await opened(directory);
       expect(await idsIn(again)).toEqual([...range(0, whole), 99]);
-      expect(again.events.of('queue_damaged')).toEqual([]);
+      expect(again.events.named('queue_damaged')).toEqual([]);
       await again.queue.close();
     }
   });
@@ -109,11 +97,11 @@ describe('torn tail', () => {
     await fc.assert(
       fc.asyncProperty(garbage, async (tail) => {
         const log = await opened(directoryWith(parent, name, Buffer.concat([bytes, tail])));
-        expect(log.events.of('queue_opened')).toMatchObject([{ tornBytes: tail.length }]);
+        expect(log.events.named('queue_opened')).toMatchObject([{ tornBytes: tail.length }]);
         expect(await idsIn(log)).toEqual([0, 1, 2]);
         await log.queue.close();
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });
@@ -133,16 +121,16 @@ describe('damage', () => {
         const start = offsets[hit] as number;
         const length = (offsets[hit + 1] as number) - start;
         if (hit === 4) {
-          expect(log.events.of('queue_opened')).toMatchObject([{ tornBytes: length }]);
+          expect(log.events.named('queue_opened')).toMatchObject([{ tornBytes: length }]);
         } else {
-          const [damage, ...others] = log.events.of('queue_damaged');
+          const [damage, ...others] = log.events.named('queue_damaged');
           expect(others).toEqual([]);
           expect(damage).toMatchObject({ queue: 'telemetry', offset: start, bytes: length, messages: 1 });
           expect(readFileSync(damage?.setAside as string).equals(spoilt.subarray(start, start + length))).toBe(true);
         }
         await log.queue.close();
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -162,7 +150,7 @@ describe('damage', () => {
     const log = await opened(directory, 1024);
     const lost = range(firstOfSecond + inSecond - 1, firstOfSecond + inSecond + inThird);
     expect(await idsIn(log)).toEqual(range(0, 40).filter((id) => !lost.includes(id)));
-    const missing = log.events.of('queue_damaged').reduce((sum, { messages }) => sum + messages, 0);
+    const missing = log.events.named('queue_damaged').reduce((sum, { messages }) => sum + messages, 0);
     expect(missing).toBe(lost.length);
     await log.queue.close();
   });
@@ -180,7 +168,7 @@ describe('damage', () => {
     await collector.received(4);
     expect(collector.ids).toEqual([0, 1, 4, 5]);
     expect(log.queue.depth()).toMatchObject({ messages: 4, records: 40 });
-    expect(log.events.of('queue_damaged')).toMatchObject([{ messages: 2 }]);
+    expect(log.events.named('queue_damaged')).toMatchObject([{ messages: 2 }]);
     await log.queue.publish([message(6)]);
     await collector.acknowledge(5);
     expect(log.queue.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
@@ -213,7 +201,7 @@ describe('damage', () => {
     writeFileSync(join(directory, 'position'), Buffer.alloc(8192, 0x55));
     const log = await opened(directory);
     expect(await idsIn(log)).toEqual([0, 1, 2, 3]);
-    expect(log.events.of('queue_damaged')).toMatchObject([{ file: join(directory, 'position') }]);
+    expect(log.events.named('queue_damaged')).toMatchObject([{ file: join(directory, 'position') }]);
     await log.queue.close();
   });
 
@@ -259,13 +247,13 @@ describe('bounds', () => {
     expect(log.queue.depth().messages).toBe(0);
     await log.queue.publish([message(40)]);
     expect(await idsIn(log)).toEqual([40]);
-    expect(log.events.of('queue_damaged')).toEqual([]);
+    expect(log.events.named('queue_damaged')).toEqual([]);
     await log.queue.close();
   });
 
   test('beyond maxBytes publishing is refused, retryable, until something is acknowledged', async () => {
     const directory = join(temporaryDirectory('log'), 'queue');
-    const events = new RecordedEvents();
+    const events = recordEvents();
     const queue = await EmbeddedQueue.open({
       name: 'telemetry',
       directory,
@@ -277,7 +265,7 @@ describe('bounds', () => {
     const taken = results.filter(({ status }) => status === 'fulfilled').length;
     expect(taken).toBe(4);
     expect(results[4]).toMatchObject({ reason: { code: 'queue_full', retryable: true } });
-    expect(events.of('queue_refused')).toHaveLength(6);
+    expect(events.named('queue_refused')).toHaveLength(6);
     const collector = await Collector.on(queue);
     await collector.acknowledge(1);
     await queue.publish([message(10, { pad: 800 })]);
