@@ -13,7 +13,7 @@
 import { crc32 } from 'node:zlib';
 
 export const FRAME_HEAD_BYTES = 32;
-export const UNKNOWN_RECORDS = 0xffff_ffff;
+const UNKNOWN_RECORDS = 0xffff_ffff;
 /** Above the largest request body that the configuration allows; what claims to be longer is damage. */
 export const MAX_FRAME_BYTES = 512 * 1024 * 1024;
 

@@ -59,11 +59,18 @@ export interface ConsumeOptions {
 export interface Consumer {
   /** Acknowledges this delivery and all before it; resolves once a restart would not deliver them again. */
   acknowledgeThrough(tag: number): Promise<void>;
-  /** No further deliveries; those unacknowledged will come again to the next consumer. */
+  /**
+   * No further deliveries. What is out may still be acknowledged, until the next `consume` or `close`; what is not
+   * acknowledged by then comes again to the next consumer.
+   */
   stop(): Promise<void>;
 }
 
 export interface Queue {
+  /**
+   * All or none. The bodies must not change before the promise has settled.
+   * @throws OperationalError `queue_full`, `queue_unwritable` (both retryable), `message_too_large`, `queue_closed`
+   */
   publish(messages: readonly OutgoingMessage[]): Promise<void>;
   /** One consumer at a time, so that order is kept. `deliver` must not throw and should return quickly. */
   consume(options: ConsumeOptions, deliver: (delivery: Delivery) => void): Promise<Consumer>;
