@@ -1,0 +1,1 @@
+export function sourceFiles(folders: readonly string[], extensions: readonly string[], root?: string): string[];
