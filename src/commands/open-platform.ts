@@ -78,7 +78,12 @@ export async function openPlatform(settings: Settings, command: string): Promise
   }
 }
 
-async function buildPipeline({ config, events }: Settings, database: Database, broker: Broker): Promise<Pipeline> {
+/** The pipeline between a broker and a migrated database; not started. */
+export async function buildPipeline(
+  { config, events }: Pick<Settings, 'config' | 'events'>,
+  database: Database,
+  broker: Broker,
+): Promise<Pipeline> {
   const devices = new DeviceTable({
     maxDevices: config.pipeline.maxDevices,
     expectedChannels: expectedChannels(config.quality.expectedChannels),
@@ -99,6 +104,7 @@ async function buildPipeline({ config, events }: Settings, database: Database, b
     evaluator,
     devices,
     events,
+    nowUs,
   });
   const sink = new TelemetryWriter(database, nowUs);
   const { telemetry: queue, failed } = broker;

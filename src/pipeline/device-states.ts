@@ -13,6 +13,9 @@ import type { Evaluator, EvaluatorState } from './evaluator.js';
 /** Reads the rows of some devices that are newer than a time each, for catching up. */
 export type ReadNewerRows = (since: ReadonlyMap<string, number>) => Promise<readonly StoredRow[]>;
 
+/** How far back a device without saved state learns from its stored rows. */
+const UNSAVED_HORIZON_US = 24 * 3600 * 1e6;
+
 export class DeviceStates {
   readonly #store: DeviceStateStore;
   readonly #evaluator: Evaluator;
@@ -20,6 +23,7 @@ export class DeviceStates {
   readonly #readNewerRows: ReadNewerRows;
   readonly #detectorName: string;
   readonly #events: Events;
+  readonly #nowUs: () => number;
   readonly #dirty = new Set<number>();
 
   constructor(options: {
@@ -29,6 +33,7 @@ export class DeviceStates {
     detectorName: string;
     readNewerRows: ReadNewerRows;
     events: Events;
+    nowUs: () => number;
   }) {
     this.#store = options.store;
     this.#evaluator = options.evaluator;
@@ -36,16 +41,21 @@ export class DeviceStates {
     this.#detectorName = options.detectorName;
     this.#readNewerRows = options.readNewerRows;
     this.#events = options.events;
+    this.#nowUs = options.nowUs;
   }
 
-  /** Restores the state of devices just added to the table; two round trips for all of them. */
+  /**
+   * Restores the state of devices just added to the table, in three round trips for all of them. A device without
+   * saved state learns from its last hours: it is new, or there was a crash before its first checkpoint.
+   */
   async load(deviceIds: readonly string[]): Promise<void> {
     if (deviceIds.length === 0) return;
     const [stats, detectors] = await Promise.all([
       this.#store.load('stats', deviceIds),
       this.#store.load('det', deviceIds),
     ]);
-    const since = new Map<string, number>();
+    const unsavedSinceUs = this.#nowUs() - UNSAVED_HORIZON_US;
+    const since = new Map<string, number>(deviceIds.map((id) => [id, unsavedSinceUs]));
     for (const [id, state] of stats) {
       const device = this.#devices.find(id);
       this.#evaluator.restore(device, state as unknown as EvaluatorState);
@@ -54,10 +64,10 @@ export class DeviceStates {
     for (const [id, state] of detectors) {
       if (state['detector'] === this.#detectorName) this.#evaluator.restoreDetector(this.#devices.find(id), state);
     }
-    if (since.size === 0) return;
     const rows = await this.#readNewerRows(since);
     this.#replay(rows);
-    this.#events.emit('device_state_restored', { devices: since.size, replayed: rows.length });
+    if (stats.size + rows.length > 0)
+      this.#events.emit('device_state_restored', { devices: stats.size, replayed: rows.length });
   }
 
   #replay(rows: readonly StoredRow[]): void {

@@ -1,0 +1,71 @@
+/** The pipeline between a real embedded queue and a database that the test brings. */
+import { buildPipeline } from '../../src/commands/open-platform.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { Metrics } from '../../src/monitoring/metrics.js';
+import { startDeadLetterDrainer } from '../../src/queue/dead-letter-drainer.js';
+import { openBroker } from '../../src/queue/open-broker.js';
+import type { Broker, MessageHeaders } from '../../src/queue/queue.js';
+import type { Pipeline } from '../../src/pipeline/pipeline.js';
+import type { Database } from '../../src/storage/database.js';
+import { silentEvents } from './inspection.js';
+
+export interface RunningPipeline {
+  readonly pipeline: Pipeline;
+  readonly broker: Broker;
+  readonly metrics: Metrics;
+  /** Publishes records as one message, counted as received. */
+  publish(records: readonly unknown[], receivedUs?: number): Promise<void>;
+  /** Waits until the queues are empty. */
+  drained(): Promise<void>;
+  /** received + recovered, and what became of them. */
+  books(): Promise<{ came: number; went: number }>;
+  stop(): Promise<void>;
+}
+
+export async function startPipeline(
+  database: Database,
+  dataDir: string,
+  overrides: Record<string, unknown> = {},
+): Promise<RunningPipeline> {
+  const config = loadConfig({ environment: {}, overrides: { dataDir, 'pipeline.batchIntervalMs': 20, ...overrides } });
+  const metrics = new Metrics();
+  const events = silentEvents(metrics);
+  const broker = await openBroker(config, events);
+  const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
+  const pipeline = await buildPipeline({ config, events }, database, broker);
+  await pipeline.start();
+  const outcomes = () => metrics.value('telemetry_records_total');
+  return {
+    pipeline,
+    broker,
+    metrics,
+    async publish(records, receivedUs = Date.now() * 1000) {
+      const headers: MessageHeaders = {
+        schemaVersion: 1,
+        contentType: 'application/json',
+        records: records.length,
+        receivedUs,
+        source: 'test',
+      };
+      await broker.telemetry.publish([{ body: Buffer.from(JSON.stringify(records)), headers }]);
+      events.emit('records_received', { accepted: records.length, rejected: 0, codes: {}, source: 'test' });
+    },
+    async drained() {
+      while (broker.telemetry.depth().messages + broker.failed.depth().messages > 0)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      // The books are closed a moment after the acknowledgement.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+    async books() {
+      const came =
+        (await metrics.value('telemetry_records_received_total')) +
+        (await metrics.value('telemetry_records_recovered_total'));
+      return { came, went: (await outcomes()) + broker.telemetry.depth().records };
+    },
+    async stop() {
+      await pipeline.stop();
+      await drainer.stop();
+      await broker.close();
+    },
+  };
+}
