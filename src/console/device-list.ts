@@ -97,6 +97,13 @@ function deviceOf(row: DeviceRow): Device {
     quality_score: row.data_quality_score,
     is_anomaly: row.is_anomaly,
     anomaly_cause: anomalyCauseName(row.anomaly_cause),
-    values: row.latest ?? {},
+    values: lastValues(row.latest),
   };
+}
+
+function lastValues(latest: DeviceRow['latest']): Device['values'] {
+  const values: Device['values'] = {};
+  for (const [channel, { value, timestamp }] of Object.entries(latest ?? {}))
+    values[channel] = { value, timestamp: toRfc3339(timestamp) ?? timestamp };
+  return values;
 }

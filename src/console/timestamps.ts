@@ -20,7 +20,7 @@ export function readInstant(field: string, text: string): number {
   );
 }
 
-/** RFC 3339 of a timestamptz as the database writes it (`2026-11-23 18:22:08.672341+00`); null stays null. */
+/** RFC 3339 of a timestamptz as the database writes it, as text or in JSON (`2026-11-23 18:22:08.672341+00`); null stays null. */
 export function toRfc3339(text: unknown): string | null {
   return typeof text === 'string' ? text.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z') : null;
 }

@@ -120,7 +120,7 @@ function chartOptions(latest: { readonly current: ChannelChartProps }): Omit<uPl
     select: { show: true, left: 0, top: 0, width: 0, height: 0 },
     scales: { x: { time: true, auto: false }, y: { range: valueRange } },
     axes: [
-      timeAxis(look, false, 2),
+      timeAxis(look, false),
       {
         size: VALUE_AXIS_WIDTH,
         stroke: look.text,

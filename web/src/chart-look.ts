@@ -33,11 +33,10 @@ export function lookOf(quantity: Quantity): Look {
 }
 
 /** The time axis, in the browser's zone, 24 hours. */
-export function timeAxis(look: Look, shown: boolean, side: 0 | 2): uPlot.Axis {
+export function timeAxis(look: Look, shown: boolean): uPlot.Axis {
   return {
-    side,
     show: true,
-    size: shown ? 34 : 0,
+    size: shown ? 40 : 0,
     stroke: look.text,
     font: look.font,
     grid: { stroke: look.grid, width: 1 },

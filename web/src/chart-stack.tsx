@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
 import type { Series } from '../../src/console/api-schemas.js';
@@ -10,7 +10,7 @@ import { formatInstant, formatNumber, timeZoneName } from './format.js';
 import type { Span } from './time-view.js';
 import { UplotChart } from './uplot-chart.js';
 
-const RULER_HEIGHT = 44;
+const RULER_HEIGHT = 48;
 
 interface ChartStackProps {
   readonly series: Series;
@@ -41,8 +41,9 @@ export function ChartStack({ series, span, tables, onTable, onSelect, onReset }:
   const shared = { series, chart, span, cursorRow, onCursor, onSelect: selectOnce, onReset };
   return (
     <div class="stack">
-      <Ruler chart={chart} span={span} onReset={onReset} />
-      <CursorTime series={series} cursorRow={cursorRow} />
+      <Ruler chart={chart} span={span} onReset={onReset}>
+        <CursorTime series={series} cursorRow={cursorRow} />
+      </Ruler>
       {chart.channels.map((data) => (
         <ChannelChart
           key={data.channel.name}
@@ -60,10 +61,12 @@ interface RulerProps {
   readonly chart: ChartData;
   readonly span: Span;
   readonly onReset: () => void;
+  /** What stands beside the axis. */
+  readonly children: ComponentChildren;
 }
 
 /** The common time axis, which stays in sight while the channels scroll. */
-function Ruler({ chart, span, onReset }: RulerProps): JSX.Element {
+function Ruler({ chart, span, onReset, children }: RulerProps): JSX.Element {
   const data = useMemo((): uPlot.AlignedData => [chart.x, chart.x.map(() => null)], [chart]);
   const options = (): Omit<uPlot.Options, 'width' | 'height'> => {
     const look = lookOf('temperature');
@@ -72,13 +75,13 @@ function Ruler({ chart, span, onReset }: RulerProps): JSX.Element {
       padding: [0, RIGHT_PADDING, 0, VALUE_AXIS_WIDTH],
       cursor: sharedCursor(onReset, null),
       scales: { x: { time: true, auto: false } },
-      axes: [{ ...timeAxis(look, true, 0), grid: { show: false } }, { show: false }],
+      axes: [{ ...timeAxis(look, true), grid: { show: false } }, { show: false }],
       series: [{}, { show: false }],
     };
   };
   return (
     <div class="ruler">
-      <span class="ruler-head muted">{timeZoneName()}</span>
+      <div class="ruler-head">{children}</div>
       <UplotChart label="Time axis" data={data} span={span} height={RULER_HEIGHT} options={options} />
     </div>
   );
@@ -92,14 +95,24 @@ interface CursorTimeProps {
 /** When the values beside the charts are from. */
 function CursorTime({ series, cursorRow }: CursorTimeProps): JSX.Element {
   const row = cursorRow.value;
-  if (row === null) return <p class="cursor-time muted">Last values. Point at a curve to read it; drag to zoom.</p>;
+  if (row === null) {
+    return (
+      <p>
+        Last values
+        <span class="muted hint">Point to read, drag to zoom. {timeZoneName()}</span>
+      </p>
+    );
+  }
   const anomalies = series.anomalies[row] ?? 0;
   return (
-    <p class="cursor-time">
+    <p>
       {formatInstant(series.timestamps[row] ?? 0)}
-      {anomalies > 0 && (
-        <span class="bad"> · {anomalies === 1 ? 'anomaly' : `${formatNumber(anomalies)} anomalies`}</span>
-      )}
+      <span class="hint">
+        <span class="muted">{timeZoneName()}</span>
+        {anomalies > 0 && (
+          <span class="bad"> · {anomalies === 1 ? 'anomaly' : `${formatNumber(anomalies)} anomalies`}</span>
+        )}
+      </span>
     </p>
   );
 }

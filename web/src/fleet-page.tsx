@@ -155,8 +155,10 @@ function sortEntries(
   const key = (device: Device): string | number | null => {
     if (order.column === 'state') return WELL_STATES.indexOf(byId.get(device.device_id)?.state ?? 'unknown');
     if (order.column === 'seen') return device.last_seen === null ? null : -Date.parse(device.last_seen);
+    if (order.column === 'anomaly') return device.is_anomaly === true ? 0 : 1;
+    if (order.column === 'quality') return device.quality_score;
     const column = columns.find((candidate) => candidate.id === order.column);
-    return column === undefined ? (device.display_name ?? device.device_id) : column.key(device);
+    return column === undefined ? (device.display_name ?? device.device_id) : (device.values[column.id]?.value ?? null);
   };
   return sortDevices(
     entries.map((entry) => entry.device),

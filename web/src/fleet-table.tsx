@@ -2,11 +2,11 @@ import { Component, type JSX } from 'preact';
 import type { Device, Sparkline } from '../../src/console/api-schemas.js';
 import { ageOf } from './clock.js';
 import { type FleetColumn, type FleetOrder } from './fleet-columns.js';
-import { formatDateTime, NO_VALUE } from './format.js';
+import { formatDateTime, formatNumber, formatValue, NO_VALUE } from './format.js';
 import { Link } from './link.js';
 import { wellPath } from './router.js';
 import { SparklineCurve } from './sparkline-curve.js';
-import { StateMark, type WellState } from './well-state.js';
+import { AnomalyMark, StateMark, type WellState } from './well-state.js';
 
 export interface FleetEntry {
   readonly device: Device;
@@ -33,9 +33,13 @@ export function FleetTable(props: FleetTableProps): JSX.Element {
           <tr>
             <SortHeader id="well" title="Well" order={order} onOrder={onOrder} />
             <SortHeader id="state" title="State" order={order} onOrder={onOrder} />
+            <SortHeader id="anomaly" title="Anomaly" order={order} onOrder={onOrder} />
+            <SortHeader id="seen" title="Last seen" numeric order={order} onOrder={onOrder} />
+            <SortHeader id="quality" title="Quality" unit="%" numeric order={order} onOrder={onOrder} />
             <th scope="col" class="sparkline-cell">
               <span class="heading">
-                {sparklineTitle} <span class="unit">{sparklineHours} h</span>
+                <span>{sparklineTitle}</span>
+                <span class="unit">{sparklineHours} h</span>
               </span>
             </th>
             {columns.map((column) => (
@@ -44,12 +48,11 @@ export function FleetTable(props: FleetTableProps): JSX.Element {
                 id={column.id}
                 title={column.title}
                 unit={column.unit}
-                numeric={column.numeric}
+                numeric
                 order={order}
                 onOrder={onOrder}
               />
             ))}
-            <SortHeader id="seen" title="Last seen" numeric order={order} onOrder={onOrder} />
           </tr>
         </thead>
         <tbody>
@@ -86,11 +89,13 @@ function SortHeader({ id, title, unit, numeric, order, onOrder }: SortHeaderProp
       aria-sort={sorted ? (order.descending ? 'descending' : 'ascending') : undefined}
     >
       <button type="button" class="heading" onClick={() => onOrder(id)}>
-        <span>{title}</span>
-        {unit !== undefined && unit !== '' && <span class="unit">{unit}</span>}
-        <span class="sort-sign" aria-hidden="true">
-          {sorted ? (order.descending ? '▾' : '▴') : ''}
+        <span>
+          {title}
+          <span class="sort-sign" aria-hidden="true">
+            {sorted ? (order.descending ? ' ▾' : ' ▴') : ''}
+          </span>
         </span>
+        {unit !== undefined && <span class="unit">{unit}</span>}
       </button>
     </th>
   );
@@ -126,17 +131,19 @@ class FleetRow extends Component<FleetRowProps> {
         <td>
           <StateMark state={state} />
         </td>
+        <td>{device.is_anomaly === true ? <AnomalyMark cause={null} /> : <span class="muted">{NO_VALUE}</span>}</td>
+        <td class="number">
+          <LastSeen at={device.last_seen} />
+        </td>
+        <td class="number">{device.quality_score === null ? NO_VALUE : formatNumber(device.quality_score * 100)}</td>
         <td class="sparkline-cell">
           <SparklineCurve sparkline={sparkline} hours={sparklineHours} />
         </td>
         {columns.map((column) => (
-          <td key={column.id} class={column.numeric ? 'number' : undefined}>
-            {column.cell(device)}
+          <td key={column.id} class="number">
+            {formatValue(column.id, device.values[column.id]?.value)}
           </td>
         ))}
-        <td class="number">
-          <LastSeen at={device.last_seen} />
-        </td>
       </tr>
     );
   }

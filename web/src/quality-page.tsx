@@ -81,7 +81,8 @@ function Summary({ summary }: { readonly summary: QualitySummary }): JSX.Element
       </div>
       <p class="muted">
         {formatNumber(summary.records)} records of {formatNumber(summary.devices)} wells,{' '}
-        {formatNumber(summary.anomalies)} anomalous. Source: {summary.source} aggregate.
+        {formatNumber(summary.anomalies)} anomalous. Source: the {summary.source === '1min' ? 'one-minute' : 'hourly'}{' '}
+        aggregate.
       </p>
     </section>
   );

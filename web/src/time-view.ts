@@ -67,8 +67,12 @@ export function resolveView(view: TimeView, data: DataRangeMs, nowMs: number): S
   }
   const lengthMs = view.seconds * 1000;
   const silent = data.toMs !== null && data.toMs < nowMs - lengthMs;
-  const toMs = silent ? Math.ceil((data.toMs as number) + lengthMs * MARGIN) : nowMs;
-  return { fromMs: toMs - lengthMs, toMs, atDataEnd: silent };
+  const recordedMs = silent && data.fromMs !== null ? (data.toMs as number) - data.fromMs : lengthMs;
+  const toMs = silent ? Math.ceil((data.toMs as number) + Math.min(lengthMs, recordedMs) * MARGIN) : nowMs;
+  // Of a short recording all of it, rather than the emptiness before.
+  const earliestMs =
+    silent && data.fromMs !== null ? Math.floor(data.fromMs - (toMs - data.fromMs) * MARGIN) : -Infinity;
+  return { fromMs: Math.max(toMs - lengthMs, Math.min(earliestMs, toMs - SHORTEST_MS)), toMs, atDataEnd: silent };
 }
 
 /** The span moved by a share of its length; negative towards the past. */

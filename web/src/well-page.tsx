@@ -106,6 +106,7 @@ function Well({ api, detail }: { readonly api: string; readonly detail: DeviceDe
       <WellToolbar
         view={view}
         span={span}
+        moving={view.kind === 'live' && shown?.atDataEnd !== true}
         tables={tables.size > 0}
         onView={show}
         onTables={() => setParameters({ tables: tables.size > 0 ? null : 'all' }, 'replace')}

@@ -7,12 +7,14 @@ const BUTTON_ZOOM = 2;
 interface WellToolbarProps {
   readonly view: TimeView;
   readonly span: Span;
+  /** Whether what is shown moves along with the clock. */
+  readonly moving: boolean;
   readonly tables: boolean;
   readonly onView: (view: TimeView) => void;
   readonly onTables: () => void;
 }
 
-export function WellToolbar({ view, span, tables, onView, onTables }: WellToolbarProps): JSX.Element {
+export function WellToolbar({ view, span, moving, tables, onView, onTables }: WellToolbarProps): JSX.Element {
   const lengthSeconds = (span.toMs - span.fromMs) / 1000;
   return (
     <div class="toolbar" role="toolbar" aria-label="Time range">
@@ -58,7 +60,7 @@ export function WellToolbar({ view, span, tables, onView, onTables }: WellToolba
       <button
         type="button"
         class="live"
-        aria-pressed={view.kind === 'live'}
+        aria-pressed={moving}
         onClick={() => onView({ kind: 'live', seconds: Math.round(lengthSeconds) })}
       >
         <span class="live-dot" aria-hidden="true" />

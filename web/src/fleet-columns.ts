@@ -1,9 +1,7 @@
-/** The columns of the fleet table: what each shows and how it sorts. */
-import type { JSX } from 'preact';
+/** The columns of the fleet table, and its order. */
 import { CHANNELS, type ChannelName } from '../../src/telemetry/channels.js';
 import type { Device } from '../../src/console/api-schemas.js';
-import { formatShare, formatValue, NO_VALUE, unitOf } from './format.js';
-import { AnomalyMark } from './well-state.js';
+import { unitOf } from './format.js';
 
 /** The order in which an operator reads a well: drive, motor, pump, well, gauge. */
 const FLEET_CHANNELS: readonly ChannelName[] = [
@@ -18,14 +16,11 @@ const FLEET_CHANNELS: readonly ChannelName[] = [
   'vibration',
 ];
 
+/** A column of last values of one channel. */
 export interface FleetColumn {
-  readonly id: string;
+  readonly id: ChannelName;
   readonly title: string;
   readonly unit: string;
-  readonly numeric: boolean;
-  /** Sorts by this; null goes last in either direction. */
-  readonly key: (device: Device) => string | number | null;
-  readonly cell: (device: Device) => JSX.Element | string;
 }
 
 const SHORT_TITLES: Readonly<Partial<Record<ChannelName, string>>> = {
@@ -40,39 +35,14 @@ const SHORT_TITLES: Readonly<Partial<Record<ChannelName, string>>> = {
   vibration: 'Vibration',
 };
 
-function channelColumn(name: ChannelName): FleetColumn {
-  return {
+/** The columns of the channels that at least one well of the fleet reports. */
+export function fleetColumns(devices: readonly Device[]): FleetColumn[] {
+  const reported = new Set(devices.flatMap((device) => Object.keys(device.values)));
+  return FLEET_CHANNELS.filter((name) => reported.has(name)).map((name) => ({
     id: name,
     title: SHORT_TITLES[name] ?? CHANNELS.find((channel) => channel.name === name)?.label ?? name,
     unit: unitOf(name),
-    numeric: true,
-    key: (device) => device.values[name]?.value ?? null,
-    cell: (device) => formatValue(name, device.values[name]?.value),
-  };
-}
-
-const QUALITY: FleetColumn = {
-  id: 'quality',
-  title: 'Quality',
-  unit: '',
-  numeric: true,
-  key: (device) => device.quality_score,
-  cell: (device) => formatShare(device.quality_score, 0),
-};
-
-const ANOMALY: FleetColumn = {
-  id: 'anomaly',
-  title: 'Anomaly',
-  unit: '',
-  numeric: false,
-  key: (device) => (device.is_anomaly === true ? 0 : 1),
-  cell: (device) => (device.is_anomaly === true ? <AnomalyMark cause={null} /> : <span class="muted">{NO_VALUE}</span>),
-};
-
-/** Channels that no well of the fleet reports get no column. */
-export function fleetColumns(devices: readonly Device[]): FleetColumn[] {
-  const reported = new Set(devices.flatMap((device) => Object.keys(device.values)));
-  return [...FLEET_CHANNELS.filter((name) => reported.has(name)).map(channelColumn), QUALITY, ANOMALY];
+  }));
 }
 
 export interface FleetOrder {
