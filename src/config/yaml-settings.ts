@@ -26,7 +26,7 @@ export function readYamlSettings(file: string): ReadSettings {
 }
 
 /** Settings of a YAML text; `file` stands in the messages. */
-export function parseYamlSettings(text: string, file: string): ReadSettings {
+function parseYamlSettings(text: string, file: string): ReadSettings {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset: number): string => {

@@ -38,10 +38,10 @@ export interface AcceptedRecords {
 }
 
 /** Messages stay small, so that the batches that the pipeline forms of them stay near their size. */
-export const MAX_MESSAGE_RECORDS = 1000;
-export const MAX_MESSAGE_BYTES = 1_048_576;
+const MAX_MESSAGE_RECORDS = 1000;
+const MAX_MESSAGE_BYTES = 1_048_576;
 /** An answer lists so many rejections and counts the rest: it must not outgrow the request. */
-export const MAX_LISTED_REJECTIONS = 1000;
+const MAX_LISTED_REJECTIONS = 1000;
 const MAX_LISTED_FIELD_LENGTH = 128;
 /** Repeated in every message that a body is cut into. */
 const MAX_ENVELOPE_BYTES = 16_384;

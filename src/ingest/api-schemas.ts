@@ -63,7 +63,7 @@ function channelProperties(channel: Channel): [string, TSchema][] {
   ];
 }
 
-export const RecordSchema = Type.Object(
+const RecordSchema = Type.Object(
   {
     device_id: Type.String({
       minLength: 1,
@@ -86,7 +86,7 @@ export const RecordSchema = Type.Object(
   },
 );
 
-export const EnvelopeSchema = Type.Object(
+const EnvelopeSchema = Type.Object(
   {
     records: Type.Array(RecordSchema),
     units: Type.Optional(
@@ -177,7 +177,12 @@ export const NewHoldSchema = Type.Object(
     device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Absent: all devices.' })),
     from: Type.String({ description: 'RFC 3339 with offset; included.', examples: ['2026-11-01T00:00:00Z'] }),
     to: Type.String({ description: 'RFC 3339 with offset; not included.', examples: ['2026-11-08T00:00:00Z'] }),
-    reason: Type.String({ minLength: 1, maxLength: 1000, description: 'For whoever finds the hold later.' }),
+    reason: Type.String({
+      minLength: 1,
+      maxLength: 1000,
+      pattern: '^[^\\u0000]*$',
+      description: 'For whoever finds the hold later.',
+    }),
     expires_at: Type.Optional(Type.String({ description: 'RFC 3339; absent: until it is released.' })),
   },
   { additionalProperties: false, description: 'A range that retention leaves alone.' },
@@ -191,7 +196,7 @@ export const HoldSchema = Type.Object({
   to: Type.String(),
   reason: Type.String(),
   created_at: Type.String(),
-  created_by: nullableText('Who asked for it.'),
+  created_by: Type.String({ description: 'Who asked for it.' }),
   expires_at: nullableText('null: until it is released.'),
   released_at: nullableText('null: in force.'),
 });

@@ -1,5 +1,6 @@
 /** `/v1/holds`: ranges that retention leaves alone, e.g. what was just imported. */
 import type { FastifyPluginAsync } from 'fastify';
+import { checkDeviceId } from '../pipeline/read-record.js';
 import type { Database, Row } from '../storage/database.js';
 import { formatTimestamp, parseTimestamp } from '../telemetry/timestamp.js';
 import { errors, HoldListSchema, HoldSchema, NewHoldSchema, type NewHold } from './api-schemas.js';
@@ -50,6 +51,8 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
       },
       async (request, reply) => {
         const { device_id: deviceId, from, to, reason, expires_at: expiresAt } = request.body;
+        const problem = deviceId === undefined ? undefined : checkDeviceId(deviceId);
+        if (problem !== undefined) throw new HttpError(400, problem.code, problem.message, problem.field);
         const fromUs = readInstant('from', from);
         const toUs = readInstant('to', to);
         if (toUs <= fromUs) throw new HttpError(400, 'empty_range', 'to is not later than from; swap them', 'to');

@@ -93,6 +93,8 @@ function createServer({ http }: Pick<Config, 'http'>): FastifyInstance {
     logger: false,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
+    // Requests on open connections are served to the end, with Connection: close: queue and database close after the server.
+    return503OnClosing: false,
     bodyLimit: http.maxBodyBytes,
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: http.keepAliveTimeoutMs,
