@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Database, Row } from '../../src/storage/database.js';
+import { DeviceDirectory } from '../../src/storage/device-directory.js';
+import { TelemetryWriter } from '../../src/storage/telemetry-writer.js';
+import { MICROS_PER_SECOND } from '../../src/telemetry/timestamp.js';
+import { startFaultProxy } from '../support/fault-proxy.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { batchOf, type TestReading } from '../support/readings.js';
+import { openPlainTarget, type StorageTarget } from '../support/storage-targets.js';
+
+const NOTHING_REFUSED = { stored: 0, merged: 0, duplicate: 0, refused: [] };
+const START_US = Date.UTC(2026, 10, 23) * 1000;
+const at = (second: number): number => START_US + second * MICROS_PER_SECOND;
+
+let server: PostgresServer;
+let target: StorageTarget;
+let database: Database;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  target = await openPlainTarget(server);
+  ({ database } = target);
+}, 60_000);
+
+afterAll(async () => {
+  await target.remove();
+  await server.remove();
+});
+
+const latest = async (from: Database, deviceId: string): Promise<Record<string, unknown>> => {
+  const rows = await from.query(
+    `SELECT channel, value, (extract(epoch FROM "timestamp") * 1000000)::bigint - $2::bigint AS us FROM device_latest WHERE device_id = $1`,
+    [deviceId, START_US],
+  );
+  return Object.fromEntries(rows.map((row) => [row['channel'], [row['value'], Number(row['us']) / MICROS_PER_SECOND]]));
+};
+
+const device = async (from: Database, deviceId: string): Promise<Row | undefined> =>
+  (await from.query('SELECT first_seen, last_seen FROM devices WHERE device_id = $1', [deviceId]))[0];
+
+describe('the device directory', () => {
+  it('registers devices it meets for the first time, and gives the profiles of the others', async () => {
+    await database.execute(
+      `INSERT INTO devices (device_id, expected_channels, profile) VALUES ('known', '{temperature,phase_of_moon}', $1)`,
+      [
+        JSON.stringify({
+          limits: {
+            temperature: { min: -500, max: 120 },
+            pressure: { min: 9, max: 5 },
+            vibration: { max: 'x' },
+            rpm: 7,
+            other: { max: 1 },
+          },
+        }),
+      ],
+    );
+    const directory = new DeviceDirectory(database);
+    const batch = batchOf([
+      { deviceId: 'new', timestampUs: at(5), values: {} },
+      { deviceId: 'known', timestampUs: at(1), values: {} },
+      { deviceId: 'new', timestampUs: at(2), values: {} },
+    ]);
+    const profiles = await directory.meet(['new', 'known'], batch);
+    expect(profiles).toEqual(
+      new Map([
+        ['new', { expectedChannels: null, limits: {} }],
+        ['known', { expectedChannels: ['temperature'], limits: { temperature: { min: -50, max: 120 } } }],
+      ]),
+    );
+    expect(await device(database, 'new')).toEqual({ first_seen: '2026-11-23 00:00:02+00', last_seen: null });
+    expect(await directory.meet(['new', 'known'], batch)).toEqual(profiles);
+  });
+
+  it('keeps the last value of each channel, forward in time only', async () => {
+    const directory = new DeviceDirectory(database);
+    const other = new DeviceDirectory(database);
+    const reading = (second: number, values: TestReading['values']): TestReading => ({
+      deviceId: 'forward',
+      device: 3,
+      timestampUs: at(second),
+      values,
+    });
+    const first = batchOf([reading(10, { temperature: 80, vibration: 1 }), reading(11, { temperature: 81 })]);
+    await directory.meet(['forward'], first);
+    directory.written(first, NOTHING_REFUSED);
+    await directory.flush();
+    expect(await latest(database, 'forward')).toEqual({ temperature: [81, 11], vibration: [1, 10] });
+    other.written(batchOf([reading(9, { temperature: 79, vibration: 0.9, rpm: 3000 })]), NOTHING_REFUSED);
+    await other.flush();
+    expect(await latest(database, 'forward')).toEqual({ temperature: [81, 11], vibration: [1, 10], rpm: [3000, 9] });
+    expect(await device(database, 'forward')).toEqual({
+      first_seen: '2026-11-23 00:00:09+00',
+      last_seen: '2026-11-23 00:00:11+00',
+    });
+  });
+
+  it('leaves out refused rows, and writes nothing where nothing changed', async () => {
+    const directory = new DeviceDirectory(database);
+    const batch = batchOf([
+      { deviceId: 'refusals', device: 0, timestampUs: at(1), values: { temperature: 1 } },
+      { deviceId: 'refusals', device: 0, timestampUs: at(2), values: { temperature: 2 } },
+    ]);
+    await directory.meet(['refusals'], batch);
+    const rejection = { code: 'conflict', field: 'temperature', message: '' } as const;
+    directory.written(batch, { ...NOTHING_REFUSED, refused: [{ row: 1, rejection }] });
+    await directory.flush();
+    await database.execute(`DELETE FROM device_latest WHERE device_id = 'refusals'`);
+    await directory.flush();
+    expect(await latest(database, 'refusals')).toEqual({});
+    expect(await device(database, 'refusals')).toMatchObject({ last_seen: '2026-11-23 00:00:01+00' });
+  });
+
+  it('writes many devices, and what it could not write the next time', async () => {
+    const proxy = await startFaultProxy(server.port);
+    const cuttable = await openPlainTarget(server, proxy.port);
+    try {
+      const directory = new DeviceDirectory(cuttable.database);
+      const ids = Array.from({ length: 3000 }, (_, index) => `fleet-${index}`);
+      const fleet = (second: number) =>
+        batchOf(
+          ids.map((deviceId, index) => ({ deviceId, device: index, timestampUs: at(second), values: { rpm: second } })),
+        );
+      await directory.meet(ids, fleet(1));
+      directory.written(fleet(1), NOTHING_REFUSED);
+      proxy.refuse();
+      await expect(directory.flush()).rejects.toMatchObject({ retryable: true });
+      proxy.heal();
+      directory.written(
+        batchOf([{ deviceId: 'fleet-7', device: 7, timestampUs: at(2), values: { rpm: 2 } }]),
+        NOTHING_REFUSED,
+      );
+      await directory.flush();
+      const counts = await cuttable.database.query(
+        'SELECT value, count(*)::int AS count FROM device_latest GROUP BY value ORDER BY value',
+      );
+      expect(counts).toEqual([
+        { value: 1, count: 2999 },
+        { value: 2, count: 1 },
+      ]);
+    } finally {
+      await cuttable.remove();
+      await proxy.close();
+    }
+  }, 60_000);
+
+  it('catches up with what was stored after the last flush', async () => {
+    const directory = new DeviceDirectory(database);
+    const writer = new TelemetryWriter(database, () => at(100));
+    const readings: TestReading[] = [1, 2, 3].map((second) => ({
+      deviceId: 'crashed',
+      device: 1,
+      timestampUs: at(second),
+      values: second === 3 ? { vibration: 3 } : { temperature: second },
+    }));
+    const batch = batchOf(readings);
+    await directory.meet(['crashed'], batch);
+    await writer.write(batchOf(readings.slice(0, 1)));
+    directory.written(batchOf(readings.slice(0, 1)), NOTHING_REFUSED);
+    await directory.flush();
+    await writer.write(batch);
+    expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(1);
+    expect(await latest(database, 'crashed')).toEqual({ temperature: [2, 2], vibration: [3, 3] });
+    expect(await device(database, 'crashed')).toMatchObject({ last_seen: '2026-11-23 00:00:03+00' });
+    expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(0);
+  });
+});
