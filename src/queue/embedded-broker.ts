@@ -1,5 +1,4 @@
 /** Both queues of the platform in one directory of one process, which the caller has locked. */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Events } from '../monitoring/events.js';
 import { EmbeddedQueue } from './embedded-queue.js';
@@ -21,7 +20,6 @@ export interface EmbeddedBrokerOptions {
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<Broker> {
   const { directory } = options;
   const openQueue = (name: string) => EmbeddedQueue.open({ ...options, name, directory: join(directory, name) });
-  await mkdir(directory, { recursive: true });
   const telemetry = await openQueue('telemetry');
   try {
     const failed = await openQueue('failed');

@@ -15,7 +15,7 @@ import { syncDirectory } from './segmented-log-files.js';
 import { SegmentedLog, positionPath } from './segmented-log.js';
 
 export interface EmbeddedQueueOptions {
-  /** The queue's own directory; created when missing. Its parent exists, and the caller holds a lock on it. */
+  /** The queue's own directory; created when missing, and its parents. The caller holds a lock on it. */
   readonly directory: string;
   readonly name: string;
   /** Bytes on disk that may be unacknowledged; a single publication to an empty queue may be longer. */
