@@ -41,7 +41,7 @@ export function groupByKey(batch: ReadingBatch, rows: ArrayLike<number>): KeyGro
     const deviceId = batch.deviceId[row] as string;
     const timestampUs = batch.timestampUs[row] as number;
     let byTime = byDevice.get(deviceId);
-    if (byTime === undefined) byDevice.set(deviceId, (byTime = new Map()));
+    if (byTime === undefined) byDevice.set(deviceId, (byTime = new Map<number, KeyGroup>()));
     const group = byTime.get(timestampUs);
     if (group !== undefined) {
       group.rows.push(row);

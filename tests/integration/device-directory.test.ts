@@ -32,7 +32,9 @@ const latest = async (from: Database, deviceId: string): Promise<Record<string, 
     `SELECT channel, value, (extract(epoch FROM "timestamp") * 1000000)::bigint - $2::bigint AS us FROM device_latest WHERE device_id = $1`,
     [deviceId, START_US],
   );
-  return Object.fromEntries(rows.map((row) => [row['channel'], [row['value'], Number(row['us']) / MICROS_PER_SECOND]]));
+  return Object.fromEntries<unknown>(
+    rows.map((row) => [row['channel'], [row['value'], Number(row['us']) / MICROS_PER_SECOND]]),
+  );
 };
 
 const device = async (from: Database, deviceId: string): Promise<Row | undefined> =>

@@ -15,12 +15,13 @@ export interface StorageTarget {
 /** The embedded database, with TimescaleDB and every migration. */
 export async function openEmbeddedTarget(): Promise<StorageTarget> {
   const directory = createTemporaryDirectory('storage');
-  const { database, close } = await openEmbeddedDatabase(directory.path);
+  const opened = await openEmbeddedDatabase(directory.path);
+  const { database } = opened;
   await migrate(database, { events: recordEvents() });
   return {
     database,
     async remove() {
-      await close();
+      await opened.close();
       await directory.remove();
     },
   };
