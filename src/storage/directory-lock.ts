@@ -65,7 +65,7 @@ export async function acquireDirectoryLock(dataDir: string, { command }: { comma
   await prepareDataDirectory(dataDir);
   const holder: DirectoryHolder = { ...ownIdentity(), command, since: new Date().toISOString(), serviceUrl: null };
   try {
-    mkdirSync(lockDirectory(dataDir), { recursive: true });
+    createLockDirectory(dataDir);
     const number = takeNumber(dataDir, holder);
     await writeFormat(dataDir);
     return hold(dataDir, number, holder);
@@ -78,6 +78,14 @@ export async function acquireDirectoryLock(dataDir: string, { command }: { comma
 export function readDirectoryLock(dataDir: string): DirectoryHolder | undefined {
   const { holder, number } = readHighest(dataDir);
   return holder !== null && isHeld(dataDir, number, holder) ? holder : undefined;
+}
+
+function createLockDirectory(dataDir: string): void {
+  try {
+    mkdirSync(lockDirectory(dataDir));
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
 }
 
 function takeNumber(dataDir: string, holder: DirectoryHolder): number {

@@ -10,8 +10,8 @@ const workerUrl = (): URL =>
     : new URL('./embedded-worker.js', import.meta.url);
 
 interface Pending {
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** The embedded database's thread, from its start to its end or its crash. Calls run in the order in which they are made. */

@@ -14,7 +14,7 @@ import { encodeParameter } from './value-types.js';
 /** Calls that may wait for the one connection: far more than the program makes, few enough to notice a pile-up. */
 const MAX_WAITING_CALLS = 1000;
 
-/** While the engine cannot be opened, calls are refused without trying for so long. */
+/** After an attempt to open a crashed engine again, calls are refused for so long before the next attempt. */
 const REOPEN_INTERVAL_MS = 2000;
 
 /** One transaction, or the single statement of a call on the database. */
@@ -167,10 +167,13 @@ export class EmbeddedDatabase implements Database {
   async #connected(): Promise<EmbeddedConnection> {
     const error = this.#connection.broken;
     if (error === null || Date.now() < this.#reopenAfter) return this.#connection;
-    this.#reopenAfter = Date.now() + REOPEN_INTERVAL_MS;
     this.#events.emit('database_reopening', { error });
     await this.#connection.ended();
-    this.#connection = await EmbeddedConnection.open(this.#directory);
-    return this.#connection;
+    try {
+      this.#connection = await EmbeddedConnection.open(this.#directory);
+      return this.#connection;
+    } finally {
+      this.#reopenAfter = Date.now() + REOPEN_INTERVAL_MS;
+    }
   }
 }

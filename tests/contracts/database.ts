@@ -11,7 +11,7 @@ import { OperationalError } from '../../src/telemetry/operational-error.js';
 export interface DatabaseUnderTest {
   readonly database: Database;
   /** Removes what the database stood on; the suite has closed it by then. */
-  dispose(): Promise<void>;
+  readonly dispose: () => Promise<void>;
 }
 
 const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -7,7 +7,7 @@ export interface OpenedEmbeddedDatabase {
   readonly database: Database;
   readonly events: RecordedEvents;
   /** Closes the database and gives its directory free. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Opens the embedded database of a data directory as the program does: behind the lock. About 3 s when it is new. */

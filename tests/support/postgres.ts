@@ -16,9 +16,9 @@ export interface PostgresServer {
   readonly url: string;
   readonly port: number;
   /** Stops it as an operator would (fast shutdown). */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
   /** Stops it as a power cut would, without its knowledge. */
-  kill(): Promise<void>;
+  readonly kill: () => Promise<void>;
   /** Starts it again on the same port. */
   restart(): Promise<void>;
   /** A fresh, empty database; its URL. */
