@@ -14,10 +14,17 @@ function build() {
   if (status !== 0) throw new Error('The program does not build: nothing can be tested.');
 }
 
-/** Test files of the folders that mention the variable while it is not set. */
+/** Test files that would run on the server as well, while the variable is not set: by themselves or by their support. */
 function filesWithoutServer() {
   if ((process.env[TIMESCALE_VARIABLE] ?? '') !== '') return [];
-  return sourceFiles(['tests'], ['.test.ts']).filter((file) => readFileSync(file, 'utf8').includes(TIMESCALE_VARIABLE));
+  const files = sourceFiles(['tests'], ['.ts']).map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+  const sources = files
+    .filter(({ path, text }) => path.startsWith('tests/support/') && text.includes(TIMESCALE_VARIABLE))
+    .map(({ path }) => `/${path.slice('tests/'.length, -'.ts'.length)}.js'`);
+  return files
+    .filter(({ path }) => path.endsWith('.test.ts'))
+    .filter(({ text }) => text.includes(TIMESCALE_VARIABLE) || sources.some((source) => text.includes(source)))
+    .map(({ path }) => path);
 }
 
 /** Counts tests; a file that does not load, a hook that throws and an error nobody handled count as failures. */
@@ -61,7 +68,7 @@ try {
   const waiting = filesWithoutServer();
   if (waiting.length > 0) {
     console.log(
-      `not run here: what needs a TimescaleDB server (${TIMESCALE_VARIABLE} is not set): ${waiting.join(', ')}`,
+      `not run here: the part on a TimescaleDB server (${TIMESCALE_VARIABLE} is not set) of ${waiting.join(', ')}`,
     );
   }
   if (passed + failed === 0) console.error('No test was run: that is a failure.');
