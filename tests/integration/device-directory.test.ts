@@ -33,7 +33,7 @@ const latest = async (from: Database, deviceId: string): Promise<Record<string, 
     [deviceId, START_US],
   );
   return Object.fromEntries<unknown>(
-    rows.map((row) => [row['channel'], [row['value'], Number(row['us']) / MICROS_PER_SECOND]]),
+    rows.map((row) => [row['channel'] as string, [row['value'], Number(row['us']) / MICROS_PER_SECOND]]),
   );
 };
 
