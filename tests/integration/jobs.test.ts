@@ -1,0 +1,267 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { JobDefinition } from '../../src/jobs/job.js';
+import { jobDefinitions } from '../../src/jobs/job-definitions.js';
+import { JobRunner } from '../../src/jobs/job-runner.js';
+import type { Database } from '../../src/storage/database.js';
+import { migrate } from '../../src/storage/migrator.js';
+import { openDatabase } from '../../src/storage/open-database.js';
+import { OperationalError } from '../../src/telemetry/operational-error.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { recordEvents, type RecordedEvents } from '../support/record-events.js';
+import { insertRows, randomRow, seededRandom } from '../support/telemetry-rows.js';
+import { timescaleTargets, type OpenedTarget } from '../support/timescale-targets.js';
+
+/** A job that does nothing in particular, once a millisecond. */
+const job = (name: string, changes: Partial<JobDefinition> = {}): JobDefinition => ({
+  name,
+  description: name,
+  lane: 'housekeeping',
+  intervalSeconds: 0.001,
+  initialDelaySeconds: 0,
+  run: () => Promise.resolve({ detail: {}, more: false }),
+  findFault: () => Promise.resolve(null),
+  ...changes,
+});
+
+describe('the job runner, on two connections of a server', () => {
+  let server: PostgresServer;
+  let databases: [Database, Database];
+  let events: RecordedEvents;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    const url = await server.createDatabase();
+    const open = (): Promise<Database> =>
+      openDatabase({ dataDir: '', database: { url, poolSize: 4, statementTimeoutMs: 20_000 } }, recordEvents());
+    databases = [await open(), await open()];
+    await migrate(databases[0], { events: recordEvents(), subset: 'plain' });
+  });
+  afterAll(async () => {
+    await Promise.all(databases.map((database) => database.close()));
+    await server.remove();
+  });
+  beforeEach(async () => {
+    events = recordEvents();
+    await databases[0].execute('DELETE FROM job_runs');
+  });
+
+  const runnerOf = (database: Database, jobs: JobDefinition[], runBudgetMs?: number): JobRunner =>
+    new JobRunner({ database, events, jobs, ...(runBudgetMs === undefined ? {} : { runBudgetMs }) });
+
+  it('never runs jobs of a lane at the same time, in one process or in two', async () => {
+    let running = 0;
+    let most = 0;
+    let runs = 0;
+    let enough: () => void;
+    const done = new Promise<void>((resolve) => (enough = resolve));
+    const counting = (name: string): JobDefinition =>
+      job(name, {
+        async run({ database }) {
+          most = Math.max(most, ++running);
+          await database.query('SELECT pg_sleep(0.005)');
+          running--;
+          if (++runs === 20) enough();
+          return { detail: {}, more: true };
+        },
+      });
+    const runners = databases.map((database) => runnerOf(database, [counting('one'), counting('two')]));
+    for (const runner of runners) runner.start();
+    await done;
+    await Promise.all(runners.map((runner) => runner.stop()));
+    expect(most).toBe(1);
+    expect(running).toBe(0);
+    expect(await databases[0].query(`SELECT DISTINCT result FROM job_runs`)).toEqual([{ result: 'succeeded' }]);
+  });
+
+  it('goes on with the others when one fails, and tells why it failed', async () => {
+    let enough: () => void;
+    const done = new Promise<void>((resolve) => (enough = resolve));
+    let runs = 0;
+    const runner = runnerOf(databases[0], [
+      job('broken', { run: () => Promise.reject(new OperationalError('test', 'it broke')) }),
+      job('sound', {
+        run() {
+          if (++runs === 3) enough();
+          return Promise.resolve({ detail: {}, more: true });
+        },
+      }),
+    ]);
+    runner.start();
+    await done;
+    await runner.stop();
+    const [broken, sound] = await runner.list();
+    expect(broken?.lastRun).toMatchObject({ result: 'failed', error: 'it broke' });
+    expect(sound?.lastRun).toMatchObject({ result: 'succeeded', error: null });
+    expect(events.named('job_failed')).toContainEqual({
+      job: 'broken',
+      error: expect.any(OperationalError) as unknown,
+    });
+    expect(events.named('job_finished').every((event) => event.job === 'sound')).toBe(true);
+  });
+
+  it('marks a run that a killed process left behind', async () => {
+    await databases[0].execute(`INSERT INTO job_runs (job) VALUES ('killed')`);
+    await runnerOf(databases[0], [job('killed')]).runNow('killed');
+    expect(await databases[0].query('SELECT result, error FROM job_runs ORDER BY id')).toEqual([
+      { result: 'failed', error: 'interrupted: the process ended during the run' },
+      { result: 'succeeded', error: null },
+    ]);
+  });
+
+  it('asks a long run to hand back, and comes again at once', async () => {
+    let done = 0;
+    const stepwise = job('stepwise', {
+      async run({ shouldYield, slice }) {
+        do done = await slice(() => Promise.resolve(done + 1));
+        while (done < 3 && !shouldYield());
+        return { detail: { done }, more: done < 3 };
+      },
+    });
+    const runner = runnerOf(databases[0], [stepwise], -1);
+    expect((await runner.runNow('stepwise')).detail).toEqual({ done: 1, more: true });
+    expect((await runner.runNow('stepwise')).detail).toEqual({ done: 2, more: true });
+    expect((await runner.runNow('stepwise')).detail).toEqual({ done: 3, more: false });
+  });
+
+  it('stops between two slices', async () => {
+    let slices = 0;
+    let first: () => void;
+    const begun = new Promise<void>((resolve) => (first = resolve));
+    const endless = job('endless', {
+      async run({ database, shouldYield, slice }) {
+        while (!shouldYield()) {
+          await slice(() => database.query('SELECT pg_sleep(0.01)'));
+          slices++;
+          first();
+        }
+        return { detail: { slices }, more: true };
+      },
+    });
+    const runner = runnerOf(databases[0], [endless]);
+    runner.start();
+    await begun;
+    await runner.stop();
+    const slicesThen = slices;
+    expect(await databases[0].query('SELECT result FROM job_runs')).toEqual([{ result: 'succeeded' }]);
+    expect((await runner.list())[0]).toMatchObject({ nextRunSeconds: null });
+    expect(slices).toBe(slicesThen);
+  });
+
+  it('judges health by effect, and takes a shrinking backlog for healthy', async () => {
+    let more = false;
+    const behind = job('behind', {
+      run: () => Promise.resolve({ detail: {}, more }),
+      findFault: () => Promise.resolve('an hour behind'),
+    });
+    const runner = runnerOf(databases[0], [behind]);
+    await runner.runNow('behind');
+    expect((await runner.list())[0]).toMatchObject({ fault: 'an hour behind', lastRun: { result: 'succeeded' } });
+    more = true;
+    await runner.runNow('behind');
+    expect((await runner.list())[0]).toMatchObject({ fault: null });
+  });
+
+  it('says which jobs there are when asked for another', async () => {
+    const runner = runnerOf(databases[0], jobDefinitions('none'));
+    await expect(runner.runNow('polish')).rejects.toThrow(/no job "polish".*prune-run-log, vacuum/);
+  });
+
+  it('keeps the run log within its bounds', async () => {
+    await databases[0].execute(
+      `INSERT INTO job_runs (job, started_at, finished_at, result)
+       SELECT 'old', now() - INTERVAL '40 days', now() - INTERVAL '40 days', 'succeeded' FROM generate_series(1, 10)
+       UNION ALL SELECT 'busy', now() - n * INTERVAL '1 s', now(), 'succeeded' FROM generate_series(1, 20010) n`,
+    );
+    expect((await runnerOf(databases[0], jobDefinitions('none')).runNow('prune-run-log')).detail).toMatchObject({
+      deleted: 20,
+    });
+  });
+});
+
+describe.each(timescaleTargets())('the jobs, $name', (target) => {
+  const random = seededRandom(7);
+  const DAY = 86_400_000;
+  const midnightMs = Math.floor(Date.now() / DAY) * DAY;
+  const dayName = (day: number): string => new Date(day).toISOString().slice(0, 10);
+  const events = recordEvents();
+  let opened: OpenedTarget | undefined;
+  let database: Database;
+  const runnerWith = (runBudgetMs: number): JobRunner =>
+    new JobRunner({ database, events, jobs: jobDefinitions('community'), runBudgetMs });
+
+  beforeAll(async () => {
+    opened = await target.open();
+    database = opened.database;
+    await migrate(database, { events });
+  });
+  afterAll(() => opened?.remove());
+
+  it('run on an empty database, and find no fault', async () => {
+    const runner = runnerWith(60_000);
+    for (const { name } of jobDefinitions('community')) {
+      expect(await runner.runNow(name)).toMatchObject({ job: name, result: 'succeeded', detail: { more: false } });
+    }
+    for (const { name, fault, lastRun } of await runner.list()) {
+      expect({ name, fault, result: lastRun?.result }).toEqual({ name, fault: null, result: 'succeeded' });
+    }
+  });
+
+  it('report a level that falls behind its readings', async () => {
+    const twoHoursAgo = Date.now() - 2 * 3_600_000;
+    await insertRows(database, [
+      randomRow(random, 'live', twoHoursAgo),
+      randomRow(random, 'live', twoHoursAgo + 3_000_000),
+    ]);
+    await database.execute(
+      `INSERT INTO device_latest SELECT 'live', 'temperature', 80, max("timestamp") FROM telemetry WHERE device_id = 'live'`,
+    );
+    const runner = runnerWith(60_000);
+    const faultOf = async (name: string): Promise<string | null | undefined> =>
+      (await runner.list()).find((status) => status.name === name)?.fault;
+    expect(await faultOf('refresh-1min')).toMatch(/level 1min is \d+ minutes behind/);
+    await runner.runNow('refresh-1min');
+    expect(await faultOf('refresh-1min')).toBeNull();
+  });
+
+  it('work off many late days in slices, and let writes in between', async () => {
+    const days = Array.from({ length: 12 }, (_, index) => midnightMs - (40 + index) * DAY);
+    const rows = days.flatMap((day) =>
+      Array.from({ length: 24 }, (_, hour) => randomRow(random, 'late', day + hour * 3_600_000)),
+    );
+    await insertRows(database, rows, days.map(dayName));
+    // The budget is used up at once: each run does nothing but begin, hands back, and leaves the notes.
+    expect((await runnerWith(-1).runNow('refresh-late')).detail).toEqual({ days: 0, waiting: 12, more: true });
+    const runner = runnerWith(60_000);
+    let finished = false;
+    const refreshed = runner.runNow('refresh-late').finally(() => (finished = true));
+    let writes = 0;
+    while (!finished) {
+      await insertRows(database, [randomRow(random, 'writer', midnightMs - 60_000 * ++writes)]);
+    }
+    expect((await refreshed).detail).toMatchObject({ days: 12, more: false });
+    expect(writes).toBeGreaterThan(12);
+    expect(
+      await database.query(`SELECT sum(sample_count)::int AS n FROM telemetry_daily WHERE device_id = 'late'`),
+    ).toEqual([{ n: rows.length }]);
+  });
+
+  it('keep a note that moved while its day was being refreshed', async () => {
+    const day = midnightMs - 60 * DAY;
+    await insertRows(database, [randomRow(random, 'moved', day + 1000)], [dayName(day)]);
+    const runner = runnerWith(60_000);
+    // A writer that is at work all the time the job is: its note is newer than the one that the job began with.
+    let finished = false;
+    const refreshed = runner.runNow('refresh-late').finally(() => (finished = true));
+    let second = 2;
+    while (!finished) await insertRows(database, [randomRow(random, 'moved', day + ++second * 1000)], [dayName(day)]);
+    await refreshed;
+    expect(await database.query('SELECT day::text AS day FROM late_days')).toEqual([{ day: dayName(day) }]);
+    await runner.runNow('refresh-late');
+    expect(await database.query('SELECT FROM late_days')).toEqual([]);
+    const [row] = await database.query(
+      `SELECT sum(sample_count)::int AS stored, (SELECT count(*)::int FROM telemetry WHERE device_id = 'moved') AS there
+       FROM telemetry_daily WHERE device_id = 'moved'`,
+    );
+    expect(row?.['stored']).toBe(row?.['there']);
+  });
+});
