@@ -2,15 +2,8 @@
  * The devices that this process knows, numbered: per-device state lives in flat arrays indexed by that number.
  * Everything that keeps such arrays is told when they have to grow.
  */
+import type { DeviceProfile } from '../storage/device-registry.js';
 import { CHANNEL_COUNT, CHANNELS, channelIndex, channelMask, type ChannelName } from '../telemetry/channels.js';
-
-/** What the pipeline needs to know of a device, from its row in `devices`. */
-export interface DeviceProfile {
-  /** null: the default of the configuration. */
-  readonly expectedChannels: readonly ChannelName[] | null;
-  /** The well's own limits in canonical units; they narrow the physical ones and never widen them. */
-  readonly limits: Readonly<Partial<Record<string, { readonly min?: number; readonly max?: number }>>>;
-}
 
 /** Channel bounds of a device: [minimum, maximum] by catalogue position. */
 export interface WellLimits {

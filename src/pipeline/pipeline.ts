@@ -8,16 +8,16 @@
 import type { Events } from '../monitoring/events.js';
 import { encodeDeadLetter } from '../queue/dead-letter.js';
 import type { Consumer, Delivery, MessageHeaders, OutgoingMessage, Queue } from '../queue/queue.js';
+import type { DeviceRegistry } from '../storage/device-registry.js';
 import type { TelemetrySink, WriteResult } from '../storage/telemetry-sink.js';
+import { backoffMs, pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { zeroOutcomes, type OutcomeCounts } from '../telemetry/outcome.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { Rejection } from '../telemetry/rejection.js';
-import { backoffMs, pause } from './backoff.js';
 import { BatchFormer, type ImportRequest, type ImportResult, type Message, type Work } from './batch-former.js';
 import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
-import type { DeviceRegistry } from './device-registry.js';
 import type { Evaluator } from './evaluator.js';
 import { fillBatch, readMessage, refuse, type RefusedRecord } from './prepared-batch.js';
 import { isRejection } from './read-record.js';

@@ -1,6 +1,7 @@
 /** Messages, read and on their way into the database. */
 import type { FailureHeaders } from '../queue/queue.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
+import { nestsDeeperThan } from '../telemetry/nesting.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import type { DeviceTable } from './device-table.js';
 import type { Message } from './batch-former.js';
@@ -16,6 +17,8 @@ export interface RefusedRecord {
   readonly records: number;
 }
 
+const REWRITABLE_DEPTH = 200;
+
 const contextOf = (message: Message, nowUs: number): RecordContext => ({
   receivedUs: message.headers.receivedUs ?? nowUs,
   sourceSystem: 'scada',
@@ -30,7 +33,8 @@ export function readMessage(message: Message, nowUs: number): ParsedBody | Rejec
 export function originalRecord(message: Message, parsed: ParsedBody, index: number): Uint8Array {
   const record = parsed.records[index];
   if (record instanceof Malformed) return Buffer.from(record.text);
-  if (parsed.records.length === 1) return message.body;
+  // Written out again, a record nested that deep would overflow the stack: the message stands for it.
+  if (parsed.records.length === 1 || nestsDeeperThan(record, REWRITABLE_DEPTH)) return message.body;
   return Buffer.from(
     JSON.stringify(parsed.envelope === undefined ? record : { ...parsed.envelope, records: [record] }),
   );

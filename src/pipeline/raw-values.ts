@@ -8,13 +8,6 @@ export type RawValues = Map<string, unknown>;
 export const MAX_RAW_DEPTH = 16;
 const MAX_RAW_CHARACTERS = 65_536;
 
-/** Whether a JSON value nests deeper than `levels` (a scalar is 0 deep); stops looking where it does. */
-export function nestsDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  return Object.values(value).some((member) => nestsDeeperThan(member, levels - 1));
-}
-
 /**
  * JSON text that jsonb accepts. It refuses U+0000 and lone surrogates, so these are kept as the escape that they
  * were written as (six visible characters); infinite numbers (`1e999`) are kept as text.

@@ -6,12 +6,13 @@
  * for a record of known channels in canonical units.
  */
 import { CHANNEL_COUNT, CHANNELS, type Channel, type ChannelName } from '../telemetry/channels.js';
+import { nestsDeeperThan } from '../telemetry/nesting.js';
 import { QualityFlag } from '../telemetry/quality-flags.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, showValue, type Rejection } from '../telemetry/rejection.js';
 import { EPOCH_UNITS, epochToMicros, parseTimestamp, type EpochUnit, type ZoneOffset } from '../telemetry/timestamp.js';
 import { findUnit, type Unit } from '../telemetry/units.js';
-import { encodeRawValues, MAX_RAW_DEPTH, nestsDeeperThan, type RawValues } from './raw-values.js';
+import { encodeRawValues, MAX_RAW_DEPTH, type RawValues } from './raw-values.js';
 
 /** What a record is read with: the defaults of its batch, and when it came. */
 export interface RecordContext {

@@ -2,9 +2,9 @@
  * Moves dead letters from the queue `failed` into the table `dead_letters`: acknowledged after the commit, so a crash
  * repeats at most one batch. While the database is away letters stay in the queue.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Events } from '../monitoring/events.js';
 import type { Database } from '../storage/database.js';
+import { backoffMs, pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { INSERT_DEAD_LETTERS, deadLetterColumns } from './dead-letter-rows.js';
 import type { Consumer, Delivery, Queue } from './queue.js';
@@ -23,8 +23,6 @@ export interface DeadLetterDrainerParts {
 const PREFETCH = { prefetchMessages: 1000, prefetchBytes: 16 * 1024 * 1024 };
 /** Letters come in bursts; one insert for each burst. */
 const GATHER_MS = 100;
-const RETRY_MIN_MS = 200;
-const RETRY_MAX_MS = 30_000;
 
 /** Begins to drain; one drainer a queue. */
 export async function startDeadLetterDrainer(parts: DeadLetterDrainerParts): Promise<DeadLetterDrainer> {
@@ -58,7 +56,7 @@ class Drainer implements DeadLetterDrainer {
   }
 
   async #drain(): Promise<void> {
-    await this.#pause(GATHER_MS);
+    await pause(GATHER_MS, this.#stopping.signal);
     while (this.#letters.length > 0) {
       const batch = this.#letters;
       this.#letters = [];
@@ -87,18 +85,10 @@ class Drainer implements DeadLetterDrainer {
         if (!(error instanceof OperationalError)) throw error;
         if (this.#stopping.signal.aborted) return false;
         // Not retryable means that somebody has to act (a migration, a right). A dead letter is never given up for it.
-        const ceilingMs = Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt - 1, 16), RETRY_MAX_MS);
-        const delayMs = Math.round(ceilingMs * (0.5 + Math.random() / 2));
+        const delayMs = backoffMs(attempt, Math.random());
         this.#parts.events.emit('write_retried', { code: error.code, attempt, delayMs, error });
-        await this.#pause(delayMs);
+        await pause(delayMs, this.#stopping.signal);
       }
     }
-  }
-
-  async #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#stopping;
-    await delay(milliseconds, undefined, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
   }
 }

@@ -1,5 +1,5 @@
 /** The consumer of an embedded queue: hands out what the prefetch allows, keeps count of them, moves the position. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs, pause } from '../telemetry/backoff.js';
 import type { Events } from '../monitoring/events.js';
 import type { ConsumeOptions, Consumer, Delivery, MessageHeaders } from './queue.js';
 import type { Frame } from './frame.js';
@@ -24,9 +24,6 @@ interface Outstanding {
   readonly segment: Segment;
   readonly tally: Tally;
 }
-
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5000;
 
 export class EmbeddedQueueConsumer implements Consumer {
   readonly #options: ConsumerOptions;
@@ -113,7 +110,7 @@ export class EmbeddedQueueConsumer implements Consumer {
     } catch (error) {
       if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
       this.#options.events.emit('queue_troubled', { queue: this.#options.queue, error });
-      await this.#pause(this.#readFailures++);
+      await pause(backoffMs(this.#readFailures++ + 1, Math.random()), this.#stopping.signal);
       return true;
     }
   }
@@ -168,13 +165,5 @@ export class EmbeddedQueueConsumer implements Consumer {
     if (!this.#awake) await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
     this.#awake = false;
-  }
-
-  async #pause(failures: number): Promise<void> {
-    const longestMs = Math.min(RETRY_MIN_MS * 2 ** failures, RETRY_MAX_MS);
-    const { signal } = this.#stopping;
-    await delay(longestMs * (0.5 + Math.random() / 2), undefined, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
   }
 }

@@ -8,18 +8,11 @@ import { CHANNELS, CHANNEL_NAMES, channelIndex, type ChannelName } from '../tele
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row } from './database.js';
+import type { DeviceProfile, DeviceRegistry } from './device-registry.js';
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
 import type { WriteResult } from './telemetry-sink.js';
 
-/** What the pipeline needs to know of a device. */
-export interface StoredProfile {
-  /** null: the default of the configuration. Names that the catalogue does not know are left out. */
-  readonly expectedChannels: readonly ChannelName[] | null;
-  /** `profile.limits`, narrowed to what is physically possible; canonical units. */
-  readonly limits: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
-}
-
-const DEFAULT_PROFILE: StoredProfile = { expectedChannels: null, limits: {} };
+const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
 
 const instant = (micros: string): string => `timestamptz 'epoch' + ${micros} * interval '1 microsecond'`;
 
@@ -70,7 +63,7 @@ const CATCH_UP_SQL = `
 /** Devices a transaction of `flush`: at most fifteen times as many rows. */
 const DEVICES_PER_FLUSH = 500;
 
-export class DeviceDirectory {
+export class DeviceDirectory implements DeviceRegistry {
   readonly #database: Database;
   readonly #latest = new LatestValues();
   #flushing: Promise<void> = Promise.resolve();
@@ -83,10 +76,10 @@ export class DeviceDirectory {
    * The profiles of devices, in one round trip. Those that the database does not know are registered, first seen at
    * their earliest record in `batch`. Rejects with an OperationalError; calling again is safe.
    */
-  async meet(deviceIds: readonly string[], batch: ReadingBatch): Promise<Map<string, StoredProfile>> {
+  async meet(deviceIds: readonly string[], batch: ReadingBatch): Promise<Map<string, DeviceProfile>> {
     const firstUs = earliest(deviceIds, batch);
     const rows = await this.#database.query(MEET_SQL, [[...firstUs.keys()], [...firstUs.values()]]);
-    const profiles = new Map<string, StoredProfile>(deviceIds.map((id) => [id, DEFAULT_PROFILE]));
+    const profiles = new Map<string, DeviceProfile>(deviceIds.map((id) => [id, DEFAULT_PROFILE]));
     for (const row of rows) profiles.set(row['device_id'] as string, storedProfile(row));
     return profiles;
   }
@@ -154,7 +147,7 @@ function earliest(deviceIds: readonly string[], batch: ReadingBatch): Map<string
   return firstUs;
 }
 
-function storedProfile(row: Row): StoredProfile {
+function storedProfile(row: Row): DeviceProfile {
   const expected = row['expected_channels'] as string[] | null;
   return {
     expectedChannels: expected && expected.filter((name): name is ChannelName => channelIndex(name) !== undefined),
@@ -163,7 +156,7 @@ function storedProfile(row: Row): StoredProfile {
 }
 
 /** Profiles are written by people: a limit that leaves no possible value must not stop a well, and limits nothing. */
-function storedLimits(limits: unknown): StoredProfile['limits'] {
+function storedLimits(limits: unknown): DeviceProfile['limits'] {
   if (typeof limits !== 'object' || limits === null) return {};
   const given = limits as Readonly<Record<string, { readonly min?: unknown; readonly max?: unknown } | null>>;
   const result: Record<string, { min?: number; max?: number }> = {};

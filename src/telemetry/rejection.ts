@@ -1,4 +1,5 @@
 /** Why a record was not accepted. Bad data is a value: nothing in the pipeline throws for it. */
+import { nestsDeeperThan } from './nesting.js';
 
 /** Closed list of reasons: the `code` of the ingest API and `reason` of a dead letter. */
 export const REJECTION_CODES = {
@@ -31,9 +32,12 @@ export interface Rejection {
 }
 
 const SHOWN_VALUE_LENGTH = 80;
+/** JSON.stringify recurses: what a stranger nests deeper is not written out. */
+const SHOWN_DEPTH = 32;
 
 /** A received value as it may stand in a message: JSON, bounded. */
 export function showValue(value: unknown): string {
+  if (nestsDeeperThan(value, SHOWN_DEPTH)) return 'a value nested deeper than can be shown';
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length <= SHOWN_VALUE_LENGTH ? text : `${text.slice(0, SHOWN_VALUE_LENGTH)}… (${text.length} characters)`;
 }

@@ -125,6 +125,20 @@ describe('pipeline', () => {
         },
       },
     ]);
+    // Nested far beyond what JSON.stringify or PostgreSQL could take, from somebody who does not use the API.
+    const deep = `[{"device_id":"esp-0","timestamp":"${at(1)}","temperature":${'['.repeat(50_000)}${']'.repeat(50_000)}},{"device_id":"esp-0","timestamp":"${at(900)}"}]`;
+    await pipeline.broker.telemetry.publish([
+      {
+        body: Buffer.from(deep),
+        headers: {
+          schemaVersion: 1,
+          contentType: 'application/json',
+          records: 2,
+          receivedUs: null,
+          source: 'stranger',
+        },
+      },
+    ]);
     await pipeline.drained();
     expect(await deadLetterCodes()).toEqual([
       { code: 'conflict', letters: 1 },
@@ -132,7 +146,7 @@ describe('pipeline', () => {
       { code: 'malformed_json', letters: 1 },
       { code: 'not_an_object', letters: 1 },
       { code: 'too_many_devices', letters: 2 },
-      { code: 'wrong_type', letters: 1 },
+      { code: 'wrong_type', letters: 2 },
     ]);
     const outcome = (name: string): Promise<number> =>
       pipeline.metrics.value('telemetry_records_total', { outcome: name });
@@ -141,7 +155,7 @@ describe('pipeline', () => {
       await outcome('merged'),
       await outcome('duplicate'),
       await outcome('dead_lettered'),
-    ]).toEqual([51, 1, 1, 7]);
+    ]).toEqual([52, 1, 1, 8]);
     const [conflict] = await database.query<{ original: Uint8Array; error: string }>(
       `SELECT original, error FROM dead_letters WHERE code = 'conflict'`,
     );
