@@ -65,8 +65,7 @@ export function devicesRoutes(api: FastifyInstance, { database, levels }: Consol
       const page = await pages.get(JSON.stringify([search, limit, offset]), () =>
         readDevicePage(database, search, limit, offset),
       );
-      const devices =
-        sparkline === undefined ? page.devices : await addSparklines(page.devices, sparkline as ChannelName, hours);
+      const devices = sparkline === undefined ? page.devices : await addSparklines(page.devices, sparkline, hours);
       return { as_of: nowRfc3339(), total: page.total, limit, offset, devices };
     },
   );

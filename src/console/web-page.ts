@@ -6,6 +6,8 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 
 /** Paths that the page's own router answers: a reload or a shared link gets the page. */
 const PAGE_PATHS = ['/', '/wells/*', '/quality', '/pipeline'] as const;
+/** What is not for people: there an unknown path gets the server's answer, and never a page. */
+const PROGRAM_PATHS = /^\/(v1|metrics|assets)(\/|$)/;
 
 const NOT_BUILT = 'The console page was not built. Run `npm run build:web`, then reload.\n';
 
@@ -30,11 +32,17 @@ export function webPage(webRoot: string = defaultWebRoot()): FastifyPluginAsync 
         schemaHide: true,
       });
     }
-    const page = async (_request: unknown, reply: FastifyReply): Promise<FastifyReply> => {
+    const page = async (reply: FastifyReply): Promise<FastifyReply> => {
       if (!built) return reply.code(503).type('text/plain').send(NOT_BUILT);
       return reply.header('cache-control', 'no-cache').sendFile('index.html', webRoot, { cacheControl: false });
     };
-    for (const path of PAGE_PATHS) app.get(path, { schema: { hide: true } }, page);
+    for (const path of PAGE_PATHS) app.get(path, { schema: { hide: true } }, async (_request, reply) => page(reply));
+    // A mistyped address gets a page that says so.
+    app.get('/*', { schema: { hide: true } }, async (request, reply) => {
+      const forPeople = request.headers.accept?.includes('text/html') === true;
+      if (!forPeople || PROGRAM_PATHS.test(request.url.split('?', 1)[0] ?? '')) return reply.callNotFound();
+      return page(reply.code(404));
+    });
     app.get('/theme.js', { schema: { hide: true } }, async (_request, reply) =>
       built
         ? reply.header('cache-control', 'no-cache').sendFile('theme.js', webRoot, { cacheControl: false })

@@ -42,7 +42,9 @@ async function series(deviceId: string, query: Record<string, string | number>):
   const parameters = new URLSearchParams(
     Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
   );
-  const { status, body } = await get<Series>(`/v1/devices/${encodeURIComponent(deviceId)}/series?${parameters}`);
+  const { status, body } = await get<Series>(
+    `/v1/devices/${encodeURIComponent(deviceId)}/series?${parameters.toString()}`,
+  );
   expect(body).not.toHaveProperty('error');
   expect(status).toBe(200);
   return body;

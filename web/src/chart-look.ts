@@ -1,5 +1,5 @@
 /** What the charts have in common: colours from the style sheet, axes, cursor. */
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import type { Quantity } from '../../src/telemetry/units.js';
 
 /** Keeps the cursors of all charts of the page together. */

@@ -80,7 +80,7 @@ function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
         <section aria-labelledby="queues">
           <h2 id="queues">Queues</h2>
           <Table
-            label="Queues"
+            label="Depth of the queues"
             heads={['Queue', 'Messages', 'Records', 'Size']}
             rows={data.queues.map((queue) => [
               queue.name,
@@ -145,7 +145,7 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
           {!database.survives_power_loss && ' This embedded database survives a kill of the process, not a power cut.'}
         </p>
         <Table
-          label="Tables"
+          label="Sizes of the tables"
           heads={['Table', 'Size', 'Chunks', 'Compressed', 'Saved', 'Stored until', 'Lag']}
           rows={tables.map((table) => [
             <code>{table.name}</code>,
@@ -164,7 +164,7 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
           <p class="card muted">No job has run yet.</p>
         ) : (
           <Table
-            label="Jobs"
+            label="Last runs of the jobs"
             heads={['Job', 'Last run', 'Took', 'Started', 'Last success']}
             rows={jobs.map((job) => [
               <span>

@@ -67,8 +67,8 @@ export function resolveView(view: TimeView, data: DataRangeMs, nowMs: number): S
   }
   const lengthMs = view.seconds * 1000;
   const silent = data.toMs !== null && data.toMs < nowMs - lengthMs;
-  const recordedMs = silent && data.fromMs !== null ? (data.toMs as number) - data.fromMs : lengthMs;
-  const toMs = silent ? Math.ceil((data.toMs as number) + Math.min(lengthMs, recordedMs) * MARGIN) : nowMs;
+  const recordedMs = silent && data.fromMs !== null ? data.toMs - data.fromMs : lengthMs;
+  const toMs = silent ? Math.ceil(data.toMs + Math.min(lengthMs, recordedMs) * MARGIN) : nowMs;
   // Of a short recording all of it, rather than the emptiness before.
   const earliestMs =
     silent && data.fromMs !== null ? Math.floor(data.fromMs - (toMs - data.fromMs) * MARGIN) : -Infinity;
