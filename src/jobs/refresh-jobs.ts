@@ -9,9 +9,9 @@ import { SlicePace } from './slice-pace.js';
 const HOUR = 3600;
 const DAY = 86_400;
 
-/** A slice of readings is up to six hours; the levels above have a sixtieth of the rows. */
+/** A slice of readings is up to six hours, and small at first; the levels above have a sixtieth of the rows. */
 const PACES = {
-  '1min': { leastSeconds: 600, mostSeconds: 6 * HOUR, firstSeconds: HOUR },
+  '1min': { leastSeconds: 600, mostSeconds: 6 * HOUR, firstSeconds: 1200 },
   '1hour': { leastSeconds: HOUR, mostSeconds: 2 * DAY, firstSeconds: 6 * HOUR },
   '1hour-p95': { leastSeconds: HOUR, mostSeconds: 6 * HOUR, firstSeconds: HOUR },
   daily: { leastSeconds: DAY, mostSeconds: 28 * DAY, firstSeconds: 7 * DAY },

@@ -34,7 +34,7 @@ const embedded: TimescaleTarget = {
       database,
       async remove() {
         await database.close();
-        await lock.release();
+        lock.release();
         await directory.remove();
       },
     };
