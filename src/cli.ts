@@ -25,6 +25,34 @@ function buildProgram(): Command {
     .description('run everything in one process: database, queue, API, pipeline, jobs, console and simulated wells')
     .action(async () => (await import('./commands/up.js')).up(program.opts(), version));
 
+  program
+    .command('import')
+    .description('import CSV, NDJSON (both also as .gz) and Parquet files; through the service when one is running')
+    .argument('<file...>', 'data files')
+    .option(
+      '-m, --mapping <file>',
+      'which columns are which channels (YAML); without it columns are named like channels',
+    )
+    .option('-d, --device <id>', 'the device of the rows, whatever the mapping says; for one file')
+    .option('--hold [reason]', 'keep what is imported from retention')
+    .option('--restart', 'forget how far an interrupted import of these files came')
+    .action(async (files: string[], options: object) =>
+      (await import('./commands/import.js')).importFiles(files, { ...program.opts(), ...options }),
+    );
+
+  program
+    .command('simulate')
+    .description('send the telemetry of a simulated fleet to a service; what is not given comes from the configuration')
+    .option('--url <url>', 'base URL of the service')
+    .option('--wells <number>', 'wells in the fleet')
+    .option('--interval <seconds>', 'seconds between the records of a well')
+    .option('--seed <number>', 'the same seed makes the same fleet')
+    .option('--backfill-days <days>', 'history to send before going live')
+    .option('--backfill-interval <seconds>', 'seconds between the records of that history')
+    .action(async (options: object) =>
+      (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),
+    );
+
   return program;
 }
 

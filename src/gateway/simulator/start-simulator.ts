@@ -4,11 +4,12 @@
  * API was away for a second or for an hour. What was missed meanwhile is sent afterwards, like from a gateway's spool.
  */
 import type { Events } from '../../monitoring/events.js';
+import { pause } from '../../telemetry/backoff.js';
 import { MICROS_PER_DAY } from '../../telemetry/timestamp.js';
 import { createFleet, type SimulatedRecord } from './fleet.js';
 import { NdjsonEncoder } from './ndjson-encoder.js';
 import { createSchedule, type Schedule } from './schedule.js';
-import { pause, TelemetryClient } from './telemetry-client.js';
+import { TelemetryClient } from './telemetry-client.js';
 
 export interface SimulatorOptions {
   /** Base URL of the service, e.g. http://127.0.0.1:8080. */

@@ -4,9 +4,9 @@
  * as duplicate. One request at a time, so that the records of a well keep their order.
  */
 import type { Events } from '../../monitoring/events.js';
+import { backoffMs, pause } from '../../telemetry/backoff.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;
-const LEAST_WAIT_MS = 250;
 const MOST_WAIT_MS = 10_000;
 /** A request that is under way when the simulator is stopped may still finish within this time. */
 const STOP_GRACE_MS = 2000;
@@ -32,7 +32,7 @@ export class TelemetryClient {
    * @returns false when the simulator was stopped before
    */
   async send(body: Uint8Array, records: number): Promise<boolean> {
-    for (let attempt = 0; !this.#stopping.aborted; attempt++) {
+    for (let attempt = 1; !this.#stopping.aborted; attempt++) {
       const waitMs = await this.#attempt(body, records, attempt);
       if (waitMs === undefined) return true;
       await pause(waitMs, this.#stopping);
@@ -42,7 +42,6 @@ export class TelemetryClient {
 
   /** @returns undefined when there is an answer, or how long to wait before the next attempt */
   async #attempt(body: Uint8Array, records: number, attempt: number): Promise<number | undefined> {
-    const backoffMs = Math.min(MOST_WAIT_MS, LEAST_WAIT_MS * 2 ** Math.min(attempt, 10));
     let status: number;
     let answer: string;
     let retryAfter: string | null;
@@ -63,7 +62,7 @@ export class TelemetryClient {
     } catch (error) {
       // fetch rejects for nothing but the connection and the signal, and either means: not answered.
       if (!this.#stopping.aborted) this.#report(0, `no answer from ${this.#url}: ${reason(error)}`);
-      return backoffMs;
+      return backoffMs(attempt, Math.random());
     } finally {
       clearTimeout(timer);
     }
@@ -76,7 +75,7 @@ export class TelemetryClient {
     const passing = status >= 500 || status === 408 || status === 429;
     if (!passing) return undefined;
     const seconds = Number(retryAfter ?? Number.NaN);
-    return seconds > 0 ? Math.min(seconds * 1000, MOST_WAIT_MS) : backoffMs;
+    return seconds > 0 ? Math.min(seconds * 1000, MOST_WAIT_MS) : backoffMs(attempt, Math.random());
   }
 
   #report(status: number, message: string): void {
@@ -94,18 +93,4 @@ function rejectedRecords(answer: string): number {
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
-}
-
-/** Waits, or returns at once when the signal comes. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const finish = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, milliseconds);
-    signal.addEventListener('abort', finish);
-  });
 }

@@ -1,0 +1,38 @@
+/** `downhole simulate`: a simulated fleet that sends to a service, until it is stopped. */
+import { startSimulator } from '../gateway/simulator/start-simulator.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { loadSettings, type GlobalOptions } from './load-settings.js';
+import { untilStopped } from './until-stopped.js';
+
+/** As the command line gives them: texts. */
+export interface SimulateOptions extends GlobalOptions {
+  readonly url?: string;
+  readonly wells?: string;
+  readonly interval?: string;
+  readonly seed?: string;
+  readonly backfillDays?: string;
+  readonly backfillInterval?: string;
+}
+
+/**
+ * Sends history and then live records; what is not given comes from the configuration's section `simulator`.
+ * @throws OperationalError `wrong_usage`, `invalid_configuration`
+ */
+export async function simulate(options: SimulateOptions): Promise<void> {
+  const given: Record<string, string | undefined> = {
+    'simulator.wells': options.wells,
+    'simulator.intervalSeconds': options.interval,
+    'simulator.seed': options.seed,
+    'simulator.backfillDays': options.backfillDays,
+    'simulator.backfillIntervalSeconds': options.backfillInterval,
+  };
+  const overrides = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const { config, events } = loadSettings(options, overrides);
+  if (config.simulator.wells === 0) throw new OperationalError('wrong_usage', 'No wells to simulate; give --wells.');
+  const url = options.url ?? `http://${config.http.host}:${config.http.port}`;
+  if (!URL.canParse(url))
+    throw new OperationalError('wrong_usage', `--url ${url} is no URL; write e.g. http://127.0.0.1:8080`);
+  const simulator = startSimulator({ url, ...config.simulator, events });
+  process.stdout.write(`Simulating ${config.simulator.wells} wells for ${url}\nPress Ctrl-C to stop.\n`);
+  await untilStopped(events, new Promise<never>(() => undefined), () => simulator.stop());
+}
