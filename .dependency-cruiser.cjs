@@ -19,6 +19,7 @@ const OPEN_FILES = [
   'queue/queue',
   'storage/aggregate-levels',
   'storage/database',
+  'storage/device-registry',
   'storage/device-state',
   'storage/newer-rows',
   'storage/statistics',

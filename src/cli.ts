@@ -53,6 +53,15 @@ function buildProgram(): Command {
       (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),
     );
 
+  const migrate = program
+    .command('migrate')
+    .description('bring the schema of the database up to this version')
+    .action(async () => (await import('./commands/migrate.js')).migrateDatabase(program.opts()));
+  migrate
+    .command('status')
+    .description('show which migrations are applied and which are pending')
+    .action(async () => (await import('./commands/migrate.js')).showMigrationStatus(program.opts()));
+
   return program;
 }
 

@@ -2,7 +2,6 @@
  * Builds the platform of one process from its configuration: lock, database, schema, queue, pipeline, dead letters,
  * jobs. With commands/, the only place that knows which implementation stands behind an interface.
  */
-import type { Config } from '../config/schema.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { DeviceStates } from '../pipeline/device-states.js';
@@ -22,8 +21,6 @@ import { migrate } from '../storage/migrator.js';
 import { readNewerRows } from '../storage/newer-rows.js';
 import { openDatabase } from '../storage/open-database.js';
 import { TelemetryWriter } from '../storage/telemetry-writer.js';
-import { OperationalError } from '../telemetry/operational-error.js';
-import { channelIndex, type ChannelName } from '../telemetry/channels.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 
@@ -86,7 +83,7 @@ export async function buildPipeline(
 ): Promise<Pipeline> {
   const devices = new DeviceTable({
     maxDevices: config.pipeline.maxDevices,
-    expectedChannels: expectedChannels(config.quality.expectedChannels),
+    expectedChannels: config.quality.expectedChannels,
   });
   const baseline = new TemperatureBaseline({
     timeConstantHours: config.detection.baselineHours,
@@ -119,18 +116,6 @@ export async function buildPipeline(
     events,
     options: config.pipeline,
     nowUs,
-  });
-}
-
-function expectedChannels(names: Config['quality']['expectedChannels']): ChannelName[] {
-  return names.map((name) => {
-    if (channelIndex(name) === undefined) {
-      throw new OperationalError(
-        'invalid_configuration',
-        `quality.expectedChannels names ${JSON.stringify(name)}, which is no channel`,
-      );
-    }
-    return name as ChannelName;
   });
 }
 

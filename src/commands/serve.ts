@@ -29,7 +29,7 @@ export async function serve(
     routes: [consoleRoutes({ database, metrics, broker, config })],
   });
   const url = await listenHttp(server, config.http, events);
-  await platform.lock.setServiceUrl(url);
+  platform.lock.setServiceUrl(url);
   return { url, close: () => server.close() };
 }
 

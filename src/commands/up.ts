@@ -2,6 +2,7 @@
 import { Closers } from './closers.js';
 import { loadSettings, type GlobalOptions } from './load-settings.js';
 import { openPlatform } from './open-platform.js';
+import { runSimulator } from './run-simulator.js';
 import { serve } from './serve.js';
 import { untilStopped } from './until-stopped.js';
 
@@ -19,11 +20,8 @@ export async function up(options: GlobalOptions, version: string): Promise<void>
     const server = await serve(settings, platform, version);
     closers.add(() => server.close());
     platform.jobs.start();
-    if (config.simulator.wells > 0) {
-      const { startSimulator } = await import('../gateway/simulator/start-simulator.js');
-      const simulator = startSimulator({ url: server.url, ...config.simulator, events });
-      closers.add(() => simulator.stop());
-    }
+    const simulator = await runSimulator(settings, platform.database, server.url);
+    closers.add(() => simulator?.stop());
     events.emit('started', { version, dataDir: config.dataDir });
     process.stdout.write(`Downhole ${version} is running: ${server.url}\nPress Ctrl-C to stop.\n`);
     await untilStopped(events, platform.failed, () => closers.close());

@@ -190,10 +190,10 @@ export const ConfigSchema = Type.Object(
       }),
       seed: Type.Integer({ default: 1, minimum: 0, maximum: 4_294_967_295, description: 'Same seed, same fleet.' }),
       backfillDays: Type.Number({
-        default: 0,
+        default: 10,
         minimum: 0,
         maximum: 400,
-        description: 'History to send before going live.',
+        description: 'History to send before going live, as far as the database lacks it.',
       }),
       backfillIntervalSeconds: Type.Number({
         default: 60,

@@ -116,6 +116,10 @@ export const EVENTS = {
     'error',
     'the embedded database had stopped and is opened again; what was committed is there',
   ),
+  checkpoint_failed: event<{ error: unknown }>(
+    'warn',
+    'the embedded database could not write a checkpoint; it is tried again',
+  ),
   // jobs
   job_finished: event<{ job: string; milliseconds: number; result: unknown }>(
     'debug',

@@ -152,7 +152,7 @@ export class Metrics {
 
   /** The present value of a counter or gauge, summed over its labels; for health and for the conservation check. */
   async value(name: NameOfType<'counter' | 'gauge'>, labels: Record<string, string> = {}): Promise<number> {
-    const metric = this.#counters.get(name) ?? (this.#gauges.get(name) as Gauge);
+    const metric = (this.#counters.get(name) ?? this.#gauges.get(name)) as Counter | Gauge;
     const { values } = await metric.get();
     return values
       .filter((entry) => Object.entries(labels).every(([label, wanted]) => entry.labels[label] === wanted))

@@ -15,8 +15,9 @@ const INITIAL_CAPACITY = 1024;
 
 /** A copy of `array` with room for `capacity` elements. */
 export function grown<A extends Float64Array | Float32Array | Int32Array | Uint8Array>(array: A, capacity: number): A {
-  const larger = new (array.constructor as new (length: number) => A)(capacity);
-  larger.set(array as never);
+  const Kind = array.constructor as new (length: number) => A;
+  const larger = new Kind(capacity);
+  larger.set(array);
   return larger;
 }
 

@@ -123,8 +123,7 @@ export class Pipeline {
 
   async #run(): Promise<void> {
     for (let work = await this.#former.next(); work !== undefined; work = await this.#former.next()) {
-      if (performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs)
-        await this.#checkpoint();
+      if (this.#checkpointIsDue()) await this.#checkpoint();
       const prepared = await this.#prepare(work);
       await this.#writing;
       if (prepared === undefined) break;
@@ -135,7 +134,7 @@ export class Pipeline {
       });
     }
     await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw new Error('the pipeline broke down', { cause: this.#failure });
   }
 
   #checkpointIsDue(): boolean {

@@ -1,6 +1,6 @@
 /** The bytes of a message → its records and the context they are read with. */
 import { isUtf8 } from 'node:buffer';
-import { CHANNEL_COUNT, CHANNELS, channelIndex, type Channel, type ChannelName } from '../telemetry/channels.js';
+import { CHANNEL_COUNT, CHANNELS, channelIndex, type Channel } from '../telemetry/channels.js';
 import { reject, showValue, type Rejection } from '../telemetry/rejection.js';
 import { zoneOffset } from '../telemetry/time-zone.js';
 import { EPOCH_UNITS } from '../telemetry/timestamp.js';
@@ -139,5 +139,5 @@ function resolveUnits(declared: unknown): Required<Pick<RecordContext, 'units' |
     if (isRejection(unit)) return unit;
     units[index] = unit;
   }
-  return { units, unitNames: declared as Partial<Record<ChannelName, string>> };
+  return { units, unitNames: declared };
 }

@@ -56,7 +56,7 @@ describe('pipeline', () => {
     await fc.assert(
       fc.asyncProperty(scenario, async ({ reports, sent, sizes }) => {
         await database.execute('TRUNCATE telemetry');
-        const records = sent.map(({ device, second, channels }) => ({
+        const records = sent.map(({ device, second, channels }): Record<string, unknown> => ({
           device_id: `esp-${device}`,
           timestamp: at(second),
           ...Object.fromEntries(channels.map((channel) => [CHANNELS[channel], valueOf(device, second, channel)])),

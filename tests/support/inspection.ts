@@ -24,6 +24,6 @@ export async function inspect<T>(dataDir: string, look: (database: Database) => 
       await database.close();
     }
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
