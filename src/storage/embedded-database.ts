@@ -17,6 +17,9 @@ const MAX_WAITING_CALLS = 1000;
 /** After an attempt to open a crashed engine again, calls are refused for so long before the next attempt. */
 const REOPEN_INTERVAL_MS = 2000;
 
+/** How often the database looks whether it is time for a checkpoint. */
+const MAINTENANCE_INTERVAL_MS = 1000;
+
 /** One transaction, or the single statement of a call on the database. */
 class EmbeddedSession implements Session {
   readonly #connection: EmbeddedConnection;
@@ -69,6 +72,7 @@ export class EmbeddedDatabase implements Database {
   readonly #openTransaction = new AsyncLocalStorage<{ open: boolean }>();
   #connection: EmbeddedConnection;
   #reopenAfter = 0;
+  #maintainAfter = Date.now() + MAINTENANCE_INTERVAL_MS;
   #closing: Promise<void> | null = null;
 
   private constructor(directory: string, connection: EmbeddedConnection, events: Events) {
@@ -160,7 +164,21 @@ export class EmbeddedDatabase implements Database {
     if (this.#openTransaction.getStore()?.open === true) {
       throw new Error('A call on the database inside a transaction of it waits for itself: use the session.');
     }
-    return this.#turns.run(async () => work(await this.#connected()));
+    return this.#turns.run(async () => {
+      const connection = await this.#connected();
+      try {
+        return await work(connection);
+      } finally {
+        this.#maintain(connection);
+      }
+    });
+  }
+
+  /** Nobody waits for it, except that the thread does it before the next turn. */
+  #maintain(connection: EmbeddedConnection): void {
+    if (connection.broken !== null || Date.now() < this.#maintainAfter) return;
+    this.#maintainAfter = Date.now() + MAINTENANCE_INTERVAL_MS;
+    connection.call({ kind: 'maintain' }).catch((error: unknown) => this.#events.emit('checkpoint_failed', { error }));
   }
 
   /** The connection, opened again where the engine has crashed. */

@@ -16,6 +16,8 @@ export type Operation =
     }
   | { readonly kind: 'copy'; readonly target: string; readonly data: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'commit' }
+  /** Between transactions only. */
+  | { readonly kind: 'maintain' }
   | { readonly kind: 'close' };
 
 export interface Request {
