@@ -7,7 +7,7 @@ import { OperationalError } from '../../telemetry/operational-error.js';
 import { columnNames, detectDelimiter, splitCells } from './csv-cells.js';
 import type { Mapping } from './mapping.js';
 import { unreadableRow, type Position, type RowSource, type SourceRow } from './source-row.js';
-import { TextFile, type TextLine } from './text-lines.js';
+import type { TextFile, TextLine } from './text-lines.js';
 
 /** Lines that one quoted record may span. */
 const MAX_RECORD_LINES = 32;

@@ -117,8 +117,8 @@ export class RowMapper {
         // What cannot be read goes on as it is, and comes back as a dead letter with the reason.
         record['timestamp'] = timestampUs === undefined ? this.#unreadTime(value) : formatTimestamp(timestampUs);
       } else if (role === DEVICE) {
-        deviceId = typeof value === 'object' ? undefined : String(value);
-        record['device_id'] = deviceId ?? value;
+        deviceId = typeof value === 'number' || typeof value === 'bigint' ? String(value) : textOrNothing(value);
+        record['device_id'] = deviceId ?? jsonValue(value);
       } else if (this.#mapping.isIdentity || !isRecordField(name)) record[name] = this.#unknown(name, value);
       else record[`${name}_`] = jsonValue(value); // NDJSON: a field that nobody mapped must not become a channel
     }
@@ -163,6 +163,8 @@ export class RowMapper {
       : this.#number(value);
   }
 }
+
+const textOrNothing = (value: unknown): string | undefined => (typeof value === 'string' ? value.trim() : undefined);
 
 /** JSON has neither times nor whole numbers beyond a double, nor infinities: they are written out. */
 function jsonValue(value: unknown): unknown {

@@ -16,7 +16,7 @@ export interface TextLine {
 }
 
 /** A longer line is no record of anybody's; of it so much is kept. */
-export const MAX_LINE_BYTES = 1_048_576;
+const MAX_LINE_BYTES = 1_048_576;
 const KEPT_BYTES = 65_536;
 const CHUNK_BYTES = 262_144;
 const NEWLINE = 0x0a;

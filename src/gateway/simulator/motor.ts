@@ -9,7 +9,6 @@ const NO_LOAD_CURRENT = 0.35;
 const NO_LOAD_SHARE = NO_LOAD_CURRENT * NO_LOAD_CURRENT;
 /** How fast the inrush of a start dies away. */
 const INRUSH_SECONDS = 7;
-const MOST_INRUSH = 3;
 
 /** Torque as a share of the rated torque; power ∝ speed³ (affinity), so torque ∝ speed². */
 export function relativeTorque(well: WellParameters, rate: number, speed: number): number {
@@ -22,14 +21,11 @@ export function shaftRpm(well: WellParameters, frequencyHz: number, torque: numb
   return 60 * frequencyHz * (1 - well.ratedSlip * Math.min(torque, 2));
 }
 
-/** Motor current: magnetising and load component at right angles, times the inrush of a recent start. */
+/** Motor current: magnetising and load component at right angles, plus the inrush of a recent start. */
 export function motorCurrentA(well: WellParameters, torque: number, secondsSinceStart: number): number {
   const steady = Math.sqrt(NO_LOAD_SHARE + (1 - NO_LOAD_SHARE) * torque * torque);
-  const inrush =
-    secondsSinceStart < 10 * INRUSH_SECONDS
-      ? 1 + (well.inrushFactor / Math.max(steady, 0.6) - 1) * Math.exp(-secondsSinceStart / INRUSH_SECONDS)
-      : 1;
-  return well.ratedCurrentA * Math.min(MOST_INRUSH, steady * Math.max(1, inrush));
+  const inrush = Math.max(0, well.inrushFactor - steady) * Math.exp(-secondsSinceStart / INRUSH_SECONDS);
+  return well.ratedCurrentA * (steady + inrush);
 }
 
 /** Voltage at the surface: constant flux (∝ frequency) plus the drop along the cable (∝ current). */

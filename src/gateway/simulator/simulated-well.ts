@@ -41,6 +41,11 @@ const POSITION = Object.fromEntries(
 /** Share of records that are lost on the way even when the telemetry works. */
 const LOST_RECORDS = 0.0005;
 const DRAIN_SECONDS = 600;
+const HELD_SHARE = 0.03;
+
+/** Share of the column that still stands in the tubing some seconds after a stop. */
+const drained = (seconds: number): number => HELD_SHARE + (1 - HELD_SHARE) * Math.exp(-seconds / DRAIN_SECONDS);
+
 const DAY_SECONDS = 86_400;
 /** How far the static pressure swings within months, as a share of it. */
 const RESERVOIR_SWING = 0.015;
@@ -161,12 +166,11 @@ export class SimulatedWell {
     const clock = timeUs / 1e6;
     const intake = state.intakePsi + this.#intakeDriftPsi(clock);
     const rate = deliveredRate(well, speed, intake, settings.choke);
-    // Above a standing pump the tubing drains back through it until both sides are level.
+    // Above a standing pump the tubing drains back through it, but for a remainder that stays above the check valve.
     const lifted = pumpHeadPsi(well, rate, speed);
     const hanging = settings.running
       ? 0
-      : (well.columnPsi + well.separatorPsi - intake) *
-        Math.exp(-Math.max(0, (timeUs - segment.switchedUs) / 1e6) / DRAIN_SECONDS);
+      : (well.columnPsi + well.separatorPsi - intake) * drained(Math.max(0, (timeUs - segment.switchedUs) / 1e6));
     const fluid = well.reservoirTemperatureC + state.gaugeRiseC + 0.15 * wave(clock, 9 * DAY_SECONDS, this.#phase);
     this.#show('intake_pressure', intake);
     this.#show('discharge_pressure', intake + Math.max(lifted, hanging, 0));

@@ -30,7 +30,7 @@ export interface WellParameters {
   /** A drive changes frequency and ramps up; a switchboard knows on and off. */
   readonly hasDrive: boolean;
   readonly rampSeconds: number;
-  /** Current in the first moment of a start, as a multiple of the present load's. */
+  /** Current in the first moment of a start, as a multiple of the rated one; 3 at most. */
   readonly inrushFactor: number;
   /** Winding temperature above the fluid at rated torque and design rate, °C. */
   readonly temperatureRiseC: number;
@@ -71,7 +71,7 @@ const PSI_PER_FOOT_OF_WATER = 0.433;
 const BARREL_PSI_PER_HP = 58_847;
 const WATTS_PER_HP = 745.7;
 
-export const ALWAYS_INSTALLED: readonly ChannelName[] = [
+const ALWAYS_INSTALLED: readonly ChannelName[] = [
   'temperature',
   'vibration',
   'pressure',
