@@ -23,9 +23,9 @@ const browser = await chromium.launch({
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
 });
 for (const colorScheme of ['light', 'dark']) {
-  const page = await browser.newPage({ viewport: { width: 1360, height: 760 }, colorScheme, timezoneId: 'UTC' });
+  const page = await browser.newPage({ viewport: { width: 1440, height: 800 }, colorScheme, timezoneId: 'UTC' });
   for (const [name, path] of [
-    ['fleet', '/'],
+    ['fleet', '/?curve=intake_pressure'],
     ['well', `/wells/${encodeURIComponent(well)}?range=24h`],
   ]) {
     await page.goto(url + path);

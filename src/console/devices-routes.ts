@@ -16,13 +16,17 @@ import type { ConsoleContext } from './console-routes.js';
 import { readDataRange } from './data-range.js';
 import { type DevicePage, readDevice, readDevicePage } from './device-list.js';
 import { notFound } from './request-error.js';
-import { readSparklines } from './sparklines.js';
+import { Sparklines } from './sparklines.js';
 import { nowRfc3339 } from './timestamps.js';
 
 const FLEET_MAX_AGE_MS = 1000;
 /** A sparkline point stands for minutes: half a minute of age does not show. */
 const SPARKLINE_MAX_AGE_MS = 30_000;
+/** Curves (channel and length) whose past is kept: as many as people look at at a time. */
+const MAX_SPARKLINE_SOURCES = 4;
 const MAX_DEVICES_PER_PAGE = 5000;
+
+type CurvesByDevice = ReadonlyMap<string, Sparkline>;
 
 const ListQuery = Type.Object(
   {
@@ -39,12 +43,20 @@ const DevicePath = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128,
 
 export function devicesRoutes(api: FastifyInstance, { database, levels }: ConsoleContext): void {
   const pages = new AnswerCache<DevicePage>({ maxAgeMs: FLEET_MAX_AGE_MS });
-  const sparklines = new AnswerCache<ReadonlyMap<string, Sparkline>>({ maxAgeMs: SPARKLINE_MAX_AGE_MS });
+  const sparklines = new AnswerCache<CurvesByDevice>({ maxAgeMs: SPARKLINE_MAX_AGE_MS });
 
+  const sources = new Map<string, Sparklines>();
+  const readSparklines = async (key: string, channel: ChannelName, hours: number): Promise<CurvesByDevice> => {
+    const source = sources.get(key) ?? new Sparklines(database, channel, hours);
+    // Asked for last stands last: the first one is the one to forget.
+    sources.delete(key);
+    sources.set(key, source);
+    for (const old of sources.keys()) if (sources.size > MAX_SPARKLINE_SOURCES) sources.delete(old);
+    return source.read(await levels(), Date.now() / 1000);
+  };
   const addSparklines = async (devices: readonly Device[], channel: ChannelName, hours: number): Promise<Device[]> => {
-    const curves = await sparklines.get(`${channel} ${hours}`, async () =>
-      readSparklines(database, await levels(), channel, hours),
-    );
+    const key = `${channel} ${hours}`;
+    const curves = await sparklines.get(key, () => readSparklines(key, channel, hours));
     return devices.map((device) => {
       const sparkline = curves.get(device.device_id);
       return sparkline === undefined ? device : { ...device, sparkline };

@@ -1,61 +1,95 @@
-/** The small curve beside each well: one query for the whole fleet, from the aggregates only. */
+/**
+ * The small curve beside each well, for the whole fleet at once and from the aggregates only.
+ *
+ * Six hours of a thousand wells are 360 000 one-minute rows: too many for one statement on a connection that also
+ * takes the writes, and again every half minute. So the past is read once, in slices, and kept; afterwards only what
+ * is newer. From time to time everything is read anew, for what arrived late.
+ */
 import { channel, type ChannelName } from '../telemetry/channels.js';
 import type { Database } from '../storage/database.js';
 import type { Sparkline } from './api-schemas.js';
-import type { LevelCatalogue } from './series-levels.js';
+import type { LevelCatalogue, SeriesLevel } from './series-levels.js';
 
 /** Points of a sparkline: it is about as many pixels wide as this times two. */
 const SPARKLINE_POINTS = 36;
 /** Beyond this many hours the hourly level answers: it has a sixtieth of the rows. */
 const ONE_MINUTE_LEVEL_HOURS = 24;
+/** Buckets of the level that one statement reads, per device. */
+const SLICE_BUCKETS = 60;
+const ANEW_AFTER_SECONDS = 900;
 
-interface SparklineRow extends Record<string, unknown> {
+interface BinRow extends Record<string, unknown> {
   device_id: string;
-  slots: Record<string, number | null>;
+  slot: number;
+  mean: number | null;
 }
 
-/** Sparklines by device over the last hours; empty where the database has no aggregates. */
-export async function readSparklines(
-  database: Database,
-  levels: LevelCatalogue,
-  channelName: ChannelName,
-  hours: number,
-): Promise<ReadonlyMap<string, Sparkline>> {
-  const level = levels.get(hours <= ONE_MINUTE_LEVEL_HOURS ? '1min' : '1hour');
-  if (level?.bucketSeconds == null) return new Map();
-  const rangeSeconds = hours * 3600;
-  const widthSeconds = Math.ceil(rangeSeconds / SPARKLINE_POINTS / level.bucketSeconds) * level.bucketSeconds;
-  const rows = await database.query<SparklineRow>(
-    `SELECT device_id, jsonb_object_agg(slot, mean) AS slots
-     FROM (
-       SELECT device_id,
-         extract(epoch FROM date_bin(make_interval(secs => $1), bucket, 'epoch'))::bigint AS slot,
-         avg(${channel(channelName).stem}_avg)::real AS mean
-       FROM ${level.table}
-       WHERE bucket >= now() - make_interval(secs => $2) AND bucket <= now()
-       GROUP BY 1, 2
-     ) binned
-     GROUP BY device_id`,
-    [widthSeconds, rangeSeconds],
-  );
-  return new Map(rows.map((row) => [row.device_id, sparklineOf(channelName, row.slots, widthSeconds)]));
-}
+/** Mean by start of the bin, epoch seconds, for each device. */
+type Bins = Map<string, Map<number, number | null>>;
 
-/** Slots in the order of time, the empty ones between them as null: a gap is shown as one. */
-function sparklineOf(
-  channelName: ChannelName,
-  slots: Readonly<Record<string, number | null>>,
-  widthSeconds: number,
-): Sparkline {
-  const known = Object.keys(slots)
-    .map(Number)
-    .sort((a, b) => a - b);
-  const timestamps: number[] = [];
-  const values: (number | null)[] = [];
-  const last = known.at(-1) ?? 0;
-  for (let slot = known[0] ?? 1; slot <= last; slot += widthSeconds) {
-    timestamps.push(slot);
-    values.push(slots[String(slot)] ?? null);
+export class Sparklines {
+  readonly #database: Database;
+  readonly #channel: ChannelName;
+  readonly #hours: number;
+  #bins: Bins = new Map();
+  /** Start of the first bin that has to be read again, epoch seconds. */
+  #readTo = 0;
+  #anewAt = 0;
+
+  constructor(database: Database, channelName: ChannelName, hours: number) {
+    this.#database = database;
+    this.#channel = channelName;
+    this.#hours = hours;
   }
-  return { channel: channelName, timestamps, values };
+
+  /** Sparklines by device up to now; empty where the database has no aggregates. Not to be called while a call is under way. */
+  async read(levels: LevelCatalogue, nowSeconds: number): Promise<ReadonlyMap<string, Sparkline>> {
+    const level = levels.get(this.#hours <= ONE_MINUTE_LEVEL_HOURS ? '1min' : '1hour');
+    if (level?.bucketSeconds == null) return new Map();
+    const rangeSeconds = this.#hours * 3600;
+    const width = Math.ceil(rangeSeconds / SPARKLINE_POINTS / level.bucketSeconds) * level.bucketSeconds;
+    const begin = Math.floor((nowSeconds - rangeSeconds) / width) * width;
+    const anew = nowSeconds >= this.#anewAt;
+    const slice = Math.max(width, SLICE_BUCKETS * level.bucketSeconds);
+    const bins: Bins = anew ? new Map() : this.#bins;
+    for (let from = anew ? begin : Math.max(begin, this.#readTo); from <= nowSeconds; from += slice)
+      await this.#readSlice(level, bins, width, from, from + slice);
+    for (const slots of bins.values()) for (const slot of slots.keys()) if (slot < begin) slots.delete(slot);
+    this.#bins = bins;
+    // The bin before the open one may still get the last rows of a batch.
+    this.#readTo = Math.floor(nowSeconds / width) * width - width;
+    if (anew) this.#anewAt = nowSeconds + ANEW_AFTER_SECONDS;
+    return new Map([...bins].flatMap(([id, slots]) => (slots.size === 0 ? [] : [[id, this.#sparkline(slots, width)]])));
+  }
+
+  async #readSlice(level: SeriesLevel, bins: Bins, width: number, from: number, to: number): Promise<void> {
+    const rows = await this.#database.query<BinRow>(
+      `SELECT device_id, slot::float8 AS slot, avg(mean)::real AS mean
+       FROM (
+         SELECT device_id, ${channel(this.#channel).stem}_avg AS mean,
+           extract(epoch FROM date_bin(make_interval(secs => $1), bucket, 'epoch')) AS slot
+         FROM ${level.table} WHERE bucket >= to_timestamp($2) AND bucket < to_timestamp($3)
+       ) binned
+       GROUP BY device_id, slot`,
+      [width, from, to],
+    );
+    for (const { device_id, slot, mean } of rows) {
+      let slots = bins.get(device_id);
+      if (slots === undefined) bins.set(device_id, (slots = new Map<number, number | null>()));
+      slots.set(slot, mean);
+    }
+  }
+
+  /** Bins in the order of time, the empty ones between them as null: a gap is shown as one. */
+  #sparkline(slots: ReadonlyMap<number, number | null>, width: number): Sparkline {
+    const timestamps: number[] = [];
+    const values: (number | null)[] = [];
+    const known = [...slots.keys()];
+    const last = Math.max(...known);
+    for (let slot = Math.min(...known); slot <= last; slot += width) {
+      timestamps.push(slot);
+      values.push(slots.get(slot) ?? null);
+    }
+    return { channel: this.#channel, timestamps, values };
+  }
 }

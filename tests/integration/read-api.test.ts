@@ -18,6 +18,8 @@ import {
   StorageSchema,
   type StorageStatus,
 } from '../../src/console/api-schemas.js';
+import { readLevels } from '../../src/console/series-levels.js';
+import { Sparklines } from '../../src/console/sparklines.js';
 import {
   ago,
   type ConsoleServer,
@@ -148,6 +150,16 @@ describe('GET /v1/devices', () => {
     expect(devices.find((entry) => entry.device_id === 'import')).not.toHaveProperty('sparkline');
   });
 
+  test('reads of the curves only what is new, and arrives at what reading all of it gives', async () => {
+    const levels = await readLevels(server.database);
+    const now = Date.now() / 1000;
+    const kept = new Sparklines(server.database, 'temperature', 6);
+    await kept.read(levels, now - 800);
+    const fresh = await new Sparklines(server.database, 'temperature', 6).read(levels, now);
+    expect(await kept.read(levels, now)).toEqual(fresh);
+    expect(fresh.size).toBe(3);
+  });
+
   test('tells of one device from when to when it has data', async () => {
     const { body } = await get<DeviceDetail>('/v1/devices/import');
     expect(ajv.validate(DeviceDetailSchema, body), ajv.errorsText()).toBe(true);
@@ -167,7 +179,7 @@ describe('GET /v1/devices/:id/series', () => {
 
   test.each([
     { range: 2 * HOUR, source: 'raw' },
-    { range: 9 * DAY, source: '1hour' },
+    { range: 12 * DAY, source: '1hour' },
   ])('picks $source for $range s', async ({ range, source }) => {
     expect((await series('A-2', last(range))).source).toBe(source);
   });

@@ -3,7 +3,7 @@ import type uPlot from 'uplot';
 import type { Quantity } from '../../src/telemetry/units.js';
 
 /** Keeps the cursors of all charts of the page together. */
-export const CURSOR_KEY = 'well';
+const CURSOR_KEY = 'well';
 /** All charts leave the same room for their value axis, so that times stand exactly below each other. */
 export const VALUE_AXIS_WIDTH = 58;
 export const RIGHT_PADDING = 10;

@@ -5,7 +5,7 @@ import { formatAge } from './format.js';
 const TICK_MS = 1000;
 
 /** The server's clock in epoch milliseconds, ticking once a second while the tab is visible. */
-export const nowMs = signal(serverNowMs());
+const nowMs = signal(serverNowMs());
 window.setInterval(() => {
   if (!document.hidden) nowMs.value = serverNowMs();
 }, TICK_MS);

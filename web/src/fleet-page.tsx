@@ -193,7 +193,7 @@ function FleetSummary({ entries, shown, total, pipeline }: FleetSummaryProps): J
           <button
             key={option}
             type="button"
-            class={`figure choice ${option === 'all' ? '' : option === 'anomaly' ? 'bad' : `state-${option}`}`}
+            class={`figure choice ${option === 'all' ? '' : option === 'anomaly' ? (count > 0 ? 'bad' : '') : `state-${option}`}`}
             aria-pressed={option === shown}
             onClick={() => setParameters({ show: option === 'all' || option === shown ? null : option }, 'replace')}
           >

@@ -46,8 +46,8 @@ export function SparklineCurve({ sparkline, hours }: SparklineCurveProps): JSX.E
 function pathOf({ timestamps, values }: Sparkline, least: number, greatest: number): string {
   const begin = timestamps[0] ?? 0;
   const length = (timestamps.at(-1) ?? 1) - begin || 1;
-  // A flat curve lies in the middle; below a thousandth of its size a difference is noise, not shape.
-  const floor = Math.max(greatest - least, Math.abs(greatest) * 1e-3, 1e-9);
+  // A flat curve lies in the middle; below half a per cent of its size a difference is noise, not shape.
+  const floor = Math.max(greatest - least, Math.abs(greatest) * 5e-3, 1e-9);
   const middle = (greatest + least) / 2;
   let path = '';
   let pen = 'M';

@@ -28,8 +28,10 @@ const FIXED_POLL_MS = 30_000;
 /** Share of the span that an arrow key moves. */
 const KEY_PAN = 0.25;
 const KEY_ZOOM = 2;
-/** About one point per pixel of a chart. */
-const MAX_POINTS = 1200;
+/** One point for two pixels of a chart: a curve, with the spread as a band, instead of a hedge. */
+const PIXELS_PER_POINT = 2;
+const FEWEST_POINTS = 300;
+const MOST_POINTS = 1000;
 
 interface Shown {
   readonly series: Series;
@@ -67,7 +69,10 @@ function Well({ api, detail }: { readonly api: string; readonly detail: DeviceDe
   const view = parseView(parameters);
   const viewKey = JSON.stringify(view);
   const tables = useMemo(() => new Set((parameters.get('tables') ?? '').split(',').filter(Boolean)), [parameters]);
-  const points = useMemo(() => Math.min(MAX_POINTS, Math.max(200, Math.round(window.innerWidth))), []);
+  const points = useMemo(
+    () => Math.min(MOST_POINTS, Math.max(FEWEST_POINTS, Math.round(window.innerWidth / PIXELS_PER_POINT))),
+    [],
+  );
   const dataRange = { fromMs: instantMs(detail.data_from), toMs: instantMs(detail.data_to) };
   const known = useRef(dataRange);
   known.current = dataRange;
