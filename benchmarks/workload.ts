@@ -5,7 +5,7 @@
 import type { OutgoingMessage } from '../src/queue/queue.js';
 import { formatTimestamp } from '../src/telemetry/timestamp.js';
 
-export const DEVICES = 1000;
+const DEVICES = 1000;
 export const RECORDS_PER_MESSAGE = 100;
 
 /** A small, well-distributed generator (mulberry32): the benchmark needs repeatable noise, not secrecy. */

@@ -60,7 +60,7 @@ const PREFETCH_BYTES = 32 * 1024 * 1024;
 const BATCHES = 2;
 /** How often last values are written, at most; and at most this share of the time goes into it: 1 / FLUSH_REST. */
 const HOUSEKEEPING_INTERVAL_MS = 1000;
-const FLUSH_REST = 20;
+const FLUSH_REST = 8;
 const NOTHING_WRITTEN: WriteResult = { stored: 0, merged: 0, duplicate: 0, refused: [] };
 
 export class Pipeline {

@@ -30,7 +30,7 @@ export function readMessage(message: Message, nowUs: number): ParsedBody | Rejec
 }
 
 /** The bytes of one record of a message, with the defaults of its envelope around it, for a dead letter. */
-export function originalRecord(message: Message, parsed: ParsedBody, index: number): Uint8Array {
+function originalRecord(message: Message, parsed: ParsedBody, index: number): Uint8Array {
   const record = parsed.records[index];
   if (record instanceof Malformed) return Buffer.from(record.text);
   // Written out again, a record nested that deep would overflow the stack: the message stands for it.

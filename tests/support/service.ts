@@ -89,7 +89,7 @@ export async function runCommand(
 }
 
 /** One metric of a running service, summed over the series whose labels contain `labels`. */
-export async function readMetric(service: Pick<Service, 'url'>, name: string, labels = ''): Promise<number> {
+async function readMetric(service: Pick<Service, 'url'>, name: string, labels = ''): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();
   return text
     .split('\n')
@@ -98,7 +98,7 @@ export async function readMetric(service: Pick<Service, 'url'>, name: string, la
 }
 
 /** Both sides of `received + recovered = stored + merged + duplicate + dead-lettered + rejected + in flight`. */
-export async function conservation(
+async function conservation(
   service: Pick<Service, 'url'>,
 ): Promise<{ came: number; went: number; inFlight: number }> {
   const came =

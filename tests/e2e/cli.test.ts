@@ -1,0 +1,110 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { runCommand, settled, startService, type Service } from '../support/service.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+let service: Service | undefined;
+afterEach(async () => {
+  await service?.kill();
+  service = undefined;
+});
+
+const SLOW_MS = 120_000;
+
+describe('downhole', () => {
+  it('explains itself, and says 2 where it is used wrongly', async () => {
+    const help = await runCommand(['--help']);
+    expect(help.code).toBe(0);
+    expect(help.stdout).toContain('up');
+    const unknown = await runCommand(['dance']);
+    expect([unknown.code, unknown.stdout]).toEqual([2, '']);
+    expect(unknown.stderr).toContain("unknown command 'dance'");
+  });
+
+  it('refuses a wrong configuration with place, value and remedy', async () => {
+    const file = join(temporaryDirectory('config'), 'downhole.yaml');
+    writeFileSync(file, 'http:\n  port: eighty\n  prot: 80\n');
+    const refused = await runCommand(['--config', file, 'up'], { DOWNHOLE_PIPELINE_BATCH_RECORDS: '0' });
+    expect([refused.code, refused.stdout]).toEqual([2, '']);
+    expect(refused.stderr).toMatch(/http\.port .*downhole\.yaml:2:9/);
+    expect(refused.stderr).toContain('DOWNHOLE_PIPELINE_BATCH_RECORDS');
+    expect(refused.stderr).toMatch(/http\.prot.*http\.port/);
+  });
+
+  it(
+    'says so when the port is taken, and leaves nothing behind that keeps the next start away',
+    async () => {
+      const other = createServer().listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const { port } = other.address() as { port: number };
+      const directory = temporaryDirectory('port');
+      const environment = {
+        DOWNHOLE_DATA_DIR: directory,
+        DOWNHOLE_HTTP_PORT: String(port),
+        DOWNHOLE_SIMULATOR_WELLS: '0',
+      };
+      const refused = await runCommand(['up'], environment);
+      other.close();
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(`port ${port} on 127.0.0.1 is in use`);
+      service = await startService(directory);
+      expect(await service.stop()).toBe(0);
+    },
+    SLOW_MS,
+  );
+
+  it(
+    'stops cleanly on a signal and shows the same data after a restart',
+    async () => {
+      const directory = temporaryDirectory('restart');
+      service = await startService(directory);
+      const records = Array.from({ length: 30 }, (_, index) => ({
+        device_id: 'esp-1',
+        timestamp: new Date(Date.now() - index * 1000).toISOString(),
+        temperature: 80 + index,
+        pressure: index === 0 ? -999_999 : 500,
+      }));
+      const answer = await fetch(`${service.url}/v1/telemetry`, {
+        method: 'POST',
+        body: JSON.stringify(records),
+        headers: { 'content-type': 'application/json' },
+      });
+      expect(await answer.json()).toEqual({ accepted: 30, rejected: [] });
+      await settled(service);
+      expect(await service.stop()).toBe(0);
+      service = await startService(directory);
+      const { devices } = (await (await fetch(`${service.url}/v1/devices`)).json()) as {
+        devices: { device_id: string; values: Record<string, { value: number }> }[];
+      };
+      expect(devices.map(({ device_id, values }) => [device_id, values['temperature']?.value])).toEqual([
+        ['esp-1', 80],
+      ]);
+      const series = (await (
+        await fetch(`${service.url}/v1/devices/esp-1/series?channels=temperature&points=1000`)
+      ).json()) as { source: string; channels: Record<string, { avg: number[] }> };
+      expect(series.source).toBe('raw');
+      expect(series.channels['temperature']?.avg).toEqual(records.map(({ temperature }) => temperature).toReversed());
+
+      const second = await runCommand(['up'], { DOWNHOLE_DATA_DIR: directory, DOWNHOLE_HTTP_PORT: '0' });
+      expect(second.code).toBe(1);
+      expect(second.stderr).toContain(service.url);
+      expect(second.stderr).toContain(String(service.process.pid));
+      expect(await service.stop()).toBe(0);
+
+      const status = await runCommand(['migrate', 'status'], { DOWNHOLE_DATA_DIR: directory });
+      expect(status.code).toBe(0);
+      expect(status.stdout).toMatch(/^0001_telemetry/);
+      expect(status.stdout).toMatch(/, 0 pending\n$/);
+
+      const format = join(directory, 'format.json');
+      writeFileSync(format, readFileSync(format, 'utf8').replace(/\d+/, '99'));
+      const newer = await runCommand(['up'], { DOWNHOLE_DATA_DIR: directory, DOWNHOLE_HTTP_PORT: '0' });
+      expect(newer.code).toBe(1);
+      expect(newer.stderr).toMatch(/newer version/i);
+    },
+    SLOW_MS,
+  );
+});
