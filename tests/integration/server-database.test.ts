@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/storage/open-database.js';
 import type { Database } from '../../src/storage/database.js';
@@ -6,6 +5,7 @@ import { describeDatabase } from '../contracts/database.js';
 import { recordEvents, type RecordedEvents } from '../support/record-events.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { createScratchDatabase, timescaleServerUrl } from '../support/timescale-targets.js';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -24,23 +24,13 @@ describeDatabase('PostgreSQL 15 without TimescaleDB', async () => ({
   dispose: async () => {},
 }));
 
-const timescaleUrl = process.env['DOWNHOLE_TEST_TIMESCALE_URL'];
-// Not a skip: without this variable there is no such server, and the test script lists it as not run.
+const timescaleUrl = timescaleServerUrl();
 if (timescaleUrl !== undefined) {
   describeDatabase('a server with TimescaleDB', async () => {
-    const name = `downhole_contract_${process.pid}`;
-    const admin = async (sql: string): Promise<void> => {
-      const client = new pg.Client({ connectionString: timescaleUrl });
-      await client.connect();
-      await client.query(sql);
-      await client.end();
-    };
-    await admin(`CREATE DATABASE ${name}`);
-    const url = new URL(timescaleUrl);
-    url.pathname = `/${name}`;
-    const database = await open(url.href);
+    const scratch = await createScratchDatabase(timescaleUrl);
+    const database = await open(scratch.url);
     expect(database.capabilities.timescale).toBe('community');
-    return { database, dispose: () => admin(`DROP DATABASE ${name} WITH (FORCE)`) };
+    return { database, dispose: () => scratch.remove() };
   });
 }
 

@@ -9,7 +9,8 @@ import { MICROS_PER_DAY, MICROS_PER_SECOND } from '../../src/telemetry/timestamp
 import { startFaultProxy } from '../support/fault-proxy.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { batchOf, type TestReading } from '../support/readings.js';
-import { openEmbeddedTarget, openPlainTarget, type StorageTarget } from '../support/storage-targets.js';
+import { openMigratedTarget, openPlainTarget, type StorageTarget } from '../support/storage-targets.js';
+import { timescaleTargets, type OpenedTarget } from '../support/timescale-targets.js';
 
 const nowUs = (): number => Date.now() * 1000;
 /** A whole second an hour ago: recent for every purpose. */
@@ -36,23 +37,27 @@ const series = (deviceId: string, count: number, startUs: number, values: TestRe
     values,
   }));
 
+const TIMESCALE_TARGETS = timescaleTargets();
 let server: PostgresServer;
-const targets: Partial<Record<'embedded' | 'PostgreSQL', StorageTarget>> = {};
+let plain: StorageTarget;
+const opened = new Map<string, OpenedTarget>();
 
 beforeAll(async () => {
   server = await startPostgres();
-  targets.PostgreSQL = await openPlainTarget(server);
-  targets.embedded = await openEmbeddedTarget();
+  plain = await openPlainTarget(server);
+  for (const target of TIMESCALE_TARGETS) opened.set(target.name, await openMigratedTarget(target));
 }, 60_000);
 
 afterAll(async () => {
-  for (const target of Object.values(targets)) await target.remove();
+  for (const target of opened.values()) await target.remove();
+  await plain.remove();
   await server.remove();
 });
 
-const databaseOf = (name: 'embedded' | 'PostgreSQL'): Database => (targets[name] as StorageTarget).database;
+const targetOf = (name: string): OpenedTarget => opened.get(name) as OpenedTarget;
+const databaseOf = (name: string): Database => (opened.get(name) ?? plain).database;
 
-describe.each(['embedded', 'PostgreSQL'] as const)('the telemetry writer on %s', (name) => {
+describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the telemetry writer on %s', (name) => {
   let database: Database;
   let writer: TelemetryWriter;
 
@@ -272,15 +277,15 @@ describe.each(['embedded', 'PostgreSQL'] as const)('the telemetry writer on %s',
   });
 });
 
-describe('the telemetry writer and compressed chunks', () => {
+describe.each(TIMESCALE_TARGETS)('the telemetry writer and compressed chunks, $name', ({ name }) => {
   const dayUs = (daysAgo: number): number => (Math.floor(nowUs() / MICROS_PER_DAY) - daysAgo) * MICROS_PER_DAY;
   const compress = (): Promise<void> =>
-    databaseOf('embedded').script(
+    databaseOf(name).script(
       `SELECT compress_chunk(chunk, true) FROM show_chunks('telemetry', older_than => INTERVAL '7 days') AS chunk`,
     );
 
   it('reconciles rows in them', async () => {
-    const database = databaseOf('embedded');
+    const database = databaseOf(name);
     const writer = new TelemetryWriter(database, nowUs);
     const startUs = dayUs(20);
     const deviceId = newDevice();
@@ -302,7 +307,8 @@ describe('the telemetry writer and compressed chunks', () => {
   });
 
   it('merges in smaller portions where one transaction may not open enough of them', async () => {
-    const database = databaseOf('embedded');
+    // A single connection, since the limit is one of the connection.
+    const database = await targetOf(name).connect(1);
     const writer = new TelemetryWriter(database, nowUs);
     const startUs = dayUs(30);
     const deviceId = newDevice();
@@ -318,6 +324,40 @@ describe('the telemetry writer and compressed chunks', () => {
     const rows = await stored(database, deviceId);
     expect(rows).toHaveLength(6000);
     expect(rows.filter((row) => row['vibration'] === 1)).toHaveLength(6);
+  });
+
+  it('loses nothing to another writer at work in the same chunks, compressed or not', async () => {
+    const database = databaseOf(name);
+    const starts = [dayUs(25), RECENT_US - 2000 * MICROS_PER_SECOND];
+    const deviceIds = [newDevice(), newDevice()];
+    const rowsOf = (from: number, count: number, values: TestReading['values']): TestReading[] =>
+      starts.flatMap((startUs) =>
+        deviceIds.flatMap((deviceId) => series(deviceId, count, startUs + from * MICROS_PER_SECOND, values)),
+      );
+    await new TelemetryWriter(database, nowUs).write(batchOf(rowsOf(0, 1000, { temperature: 80 })));
+    await compress();
+    // Each goes over the stored rows and 500 s beyond them, with a channel of its own and one that both report.
+    const write = async (channel: ChannelName): Promise<number> => {
+      const writer = new TelemetryWriter(await targetOf(name).connect(), nowUs);
+      const results = await Promise.all(
+        Array.from({ length: 15 }, (_, part) =>
+          writer.write(batchOf(rowsOf(part * 100, 100, { rpm: 3000, [channel]: 1 }))),
+        ),
+      );
+      for (const { stored: added, merged, duplicate, refused } of results) {
+        expect({ sum: added + merged + duplicate, refused }).toEqual({ sum: 400, refused: [] });
+      }
+      return results.reduce((sum, result) => sum + result.stored, 0);
+    };
+    const added = await Promise.all([write('vibration'), write('pressure')]);
+    expect(added[0] + added[1]).toBe(2000);
+    for (const deviceId of deviceIds) {
+      const rows = await stored(database, deviceId);
+      expect(new Set(rows.map((row) => Number(row['us']))).size).toBe(3000);
+      expect(rows).toHaveLength(3000);
+      for (const row of rows) expect(row).toMatchObject({ rpm: 3000, vibration: 1, pressure: 1 });
+      expect(rows.filter((row) => row['temperature'] === 80)).toHaveLength(2000);
+    }
   });
 });
 

@@ -1,30 +1,21 @@
-/** Both databases with their tables, for tests of what is written on top of the interface. */
+/** Databases with their tables, for tests of what is written on top of the interface. */
 import { migrate } from '../../src/storage/migrator.js';
 import { openDatabase } from '../../src/storage/open-database.js';
 import type { Database } from '../../src/storage/database.js';
-import { openEmbeddedDatabase } from './embedded-database.js';
 import type { PostgresServer } from './postgres.js';
 import { recordEvents } from './record-events.js';
-import { createTemporaryDirectory } from './temporary-directory.js';
+import type { OpenedTarget, TimescaleTarget } from './timescale-targets.js';
 
 export interface StorageTarget {
   readonly database: Database;
   remove(): Promise<void>;
 }
 
-/** The embedded database, with TimescaleDB and every migration. */
-export async function openEmbeddedTarget(): Promise<StorageTarget> {
-  const directory = createTemporaryDirectory('storage');
-  const opened = await openEmbeddedDatabase(directory.path);
-  const { database } = opened;
-  await migrate(database, { events: recordEvents() });
-  return {
-    database,
-    async remove() {
-      await opened.close();
-      await directory.remove();
-    },
-  };
+/** A database with TimescaleDB and every migration. */
+export async function openMigratedTarget(target: TimescaleTarget): Promise<OpenedTarget> {
+  const opened = await target.open();
+  await migrate(opened.database, { events: recordEvents() });
+  return opened;
 }
 
 /** The same tables on PostgreSQL without TimescaleDB. */

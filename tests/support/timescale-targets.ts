@@ -12,6 +12,11 @@ import { createTemporaryDirectory } from './temporary-directory.js';
 export interface OpenedTarget {
   /** Empty: nothing has been migrated. */
   readonly database: Database;
+  /**
+   * The same database as another program has it, closed by `remove`. The embedded one has a single holder: there it is
+   * `database` itself, whoever asks.
+   */
+  connect(poolSize?: number): Promise<Database>;
   remove(): Promise<void>;
 }
 
@@ -20,8 +25,13 @@ export interface TimescaleTarget {
   open(): Promise<OpenedTarget>;
 }
 
+/** An empty database on a server. */
+export interface ScratchDatabase {
+  readonly url: string;
+  remove(): Promise<void>;
+}
+
 const SERVER_SETTINGS = { poolSize: 4, statementTimeoutMs: 60_000 };
-const serverUrl = process.env['DOWNHOLE_TEST_TIMESCALE_URL'];
 
 const embedded: TimescaleTarget = {
   name: 'embedded',
@@ -32,6 +42,7 @@ const embedded: TimescaleTarget = {
     const database = await openDatabase(config, recordEvents());
     return {
       database,
+      connect: () => Promise.resolve(database),
       async remove() {
         await database.close();
         lock.release();
@@ -41,38 +52,56 @@ const embedded: TimescaleTarget = {
   },
 };
 
-async function onServer(url: string, statements: readonly string[]): Promise<void> {
+async function onServer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  for (const statement of statements) await client.query(statement);
+  await client.query(statement);
   await client.end();
 }
 
 let scratchDatabases = 0;
 
+/** Creates a database with a name of its own on the server that `url` names. */
+export async function createScratchDatabase(url: string): Promise<ScratchDatabase> {
+  const name = `downhole_test_${process.pid}_${++scratchDatabases}`;
+  await onServer(url, `CREATE DATABASE ${name}`);
+  const scratch = new URL(url);
+  scratch.pathname = `/${name}`;
+  return { url: scratch.href, remove: () => onServer(url, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
 const server = (url: string): TimescaleTarget => ({
   name: 'server',
   async open() {
-    const name = `downhole_test_${process.pid}_${++scratchDatabases}`;
-    await onServer(url, [`CREATE DATABASE ${name}`]);
-    const scratch = new URL(url);
-    scratch.pathname = `/${name}`;
-    await onServer(scratch.href, ['CREATE EXTENSION IF NOT EXISTS timescaledb']);
-    const config = { dataDir: '', database: { ...SERVER_SETTINGS, url: scratch.href } };
-    const database = await openDatabase(config, recordEvents());
+    const scratch = await createScratchDatabase(url);
+    const connections: Database[] = [];
+    const connect = async (poolSize = SERVER_SETTINGS.poolSize): Promise<Database> => {
+      const config = { dataDir: '', database: { ...SERVER_SETTINGS, poolSize, url: scratch.url } };
+      const database = await openDatabase(config, recordEvents());
+      connections.push(database);
+      return database;
+    };
     return {
-      database,
+      database: await connect(),
+      connect,
       async remove() {
-        await database.close();
-        await onServer(url, [`DROP DATABASE ${name} WITH (FORCE)`]);
+        for (const database of connections) await database.close();
+        await scratch.remove();
       },
     };
   },
 });
 
-/** The targets of this run; says so when the server is not among them. */
-export function timescaleTargets(): TimescaleTarget[] {
-  if (serverUrl !== undefined && serverUrl !== '') return [embedded, server(serverUrl)];
+/** The server's URL; undefined where there is none, which is said once. */
+export function timescaleServerUrl(): string | undefined {
+  const url = process.env['DOWNHOLE_TEST_TIMESCALE_URL'];
+  if (url !== undefined && url !== '') return url;
   console.info('not run on a TimescaleDB server: DOWNHOLE_TEST_TIMESCALE_URL is not set');
-  return [embedded];
+  return undefined;
+}
+
+/** The targets of this run. */
+export function timescaleTargets(): TimescaleTarget[] {
+  const url = timescaleServerUrl();
+  return url === undefined ? [embedded] : [embedded, server(url)];
 }
