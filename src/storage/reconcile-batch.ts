@@ -55,7 +55,7 @@ export function groupByKey(batch: ReadingBatch, rows: ArrayLike<number>): KeyGro
 }
 
 /** A row of a batch; the channel values are a view of the batch. */
-export function rowValues(batch: ReadingBatch, row: number): RowValues {
+function rowValues(batch: ReadingBatch, row: number): RowValues {
   return {
     values: batch.values.subarray(row * CHANNEL_COUNT, (row + 1) * CHANNEL_COUNT),
     flagsLow: batch.flagsLow[row] as number,

@@ -69,7 +69,7 @@ const SCALARS: Readonly<Record<number, Decode>> = {
 };
 
 /** Reads PostgreSQL's array text: `{1,NULL,"a \"quoted\" one"}`, nested, without explicit lower bounds kept. */
-export function decodeArray(text: string, decodeElement: Decode): unknown[] {
+function decodeArray(text: string, decodeElement: Decode): unknown[] {
   let position = text.indexOf('{'); // explicit bounds come first: [0:2]={1,2,3}
 
   const quoted = (): string => {

@@ -5,7 +5,7 @@
 import { CHANNEL_BITS, QualityFlag } from './quality-flags.js';
 
 /** Deductions in hundredths: sums of whole numbers are exact, so any order of deductions gives the same score. */
-export const QUALITY_DEDUCTION_HUNDREDTHS = {
+const QUALITY_DEDUCTION_HUNDREDTHS = {
   /** Each expected channel that is missing. */
   missingChannel: 15,
   /** Each impossible value, which then does not count as missing too. */
