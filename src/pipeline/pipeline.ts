@@ -242,7 +242,9 @@ export class Pipeline {
     const startedMs = performance.now();
     const written = batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => sink.write(batch));
     if (written === undefined) {
-      this.#stateIsAhead = true;
+      // Stopped, or an import that cannot succeed. Only what stays in the queue comes again and has to be judged anew.
+      if (work.request === undefined) this.#stateIsAhead = true;
+      else this.#uncommitted--;
       return;
     }
     this.#uncommitted--;

@@ -22,8 +22,12 @@ export interface ChartData {
   readonly anomalies: number[];
 }
 
-/** A pause longer than this many times the usual spacing of a channel is a gap. */
+/**
+ * A pause longer than this many times the usual spacing around it is a gap. What is usual is judged on each side of
+ * it: history of one record a minute may be followed by live records of one a second.
+ */
 const GAP_SPACINGS = 4;
+const USUAL_OF = 5;
 const GAP_BUCKETS = 1.5;
 
 /** Arranges a series for drawing. */
@@ -74,20 +78,25 @@ interface Gaps {
 function gapsOf(values: readonly (number | null)[], timestamps: readonly number[], bucketSeconds: number | null): Gaps {
   const present = values.flatMap((value, row) => (value === null ? [] : [row]));
   const spacings = present.slice(1).map((row, at) => (timestamps[row] ?? 0) - (timestamps[present[at] ?? 0] ?? 0));
-  const usual = [...spacings].sort((a, b) => a - b)[Math.floor(spacings.length / 2)] ?? 0;
-  const longest = Math.max(usual * GAP_SPACINGS, (bucketSeconds ?? 0) * GAP_BUCKETS);
   const breaks: number[] = [];
   const joined = new Set<number>();
   spacings.forEach((spacing, at) => {
     const from = present[at] ?? 0;
     const to = present[at + 1] ?? 0;
-    if (spacing > longest) {
+    const before = spacings.slice(Math.max(0, at - USUAL_OF), at);
+    const after = spacings.slice(at + 1, at + 1 + USUAL_OF);
+    const usual = Math.max(median(before), median(after)) || spacing;
+    if (spacing > Math.max(usual * GAP_SPACINGS, (bucketSeconds ?? 0) * GAP_BUCKETS)) {
       if (to === from + 1) breaks.push(from);
       return;
     }
     for (let row = from; row < to; row++) joined.add(row);
   });
   return { breaks, joined };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 /** Figures of one channel over what is shown; null without a single value. */
