@@ -42,7 +42,7 @@ const FAILURE_RETRY_MS = 60_000;
 /** How long `runNow` waits for another process. */
 const RUN_NOW_WAIT_MS = 60_000;
 const RUN_NOW_POLL_MS = 200;
-/** The longest pause after a slice. */
+/** The longest pause after a slice, where everybody waits for one connection. */
 const MAX_PAUSE_MS = 1000;
 
 interface Entry {
@@ -198,6 +198,7 @@ export class JobRunner {
 
   #context(startedMs: number): JobContext {
     const stopping = this.#stopping.signal;
+    const hasOtherConnections = this.#database.capabilities.concurrency > 1;
     return {
       database: this.#database,
       nowSeconds: Date.now() / 1000,
@@ -205,6 +206,7 @@ export class JobRunner {
       async slice(work) {
         const sliceStartedMs = performance.now();
         const result = await work();
+        if (hasOtherConnections) return result;
         const pauseMs = Math.min(MAX_PAUSE_MS, performance.now() - sliceStartedMs);
         await pause(pauseMs, stopping);
         return result;

@@ -18,8 +18,8 @@ export interface JobContext {
    */
   shouldYield(): boolean;
   /**
-   * Runs one slice of work and then leaves the database alone for as long as the slice took (at most a second): with
-   * the embedded database's single connection everybody else would otherwise wait for the whole backlog.
+   * Runs one slice of work. Where there is a single connection (the embedded database) it is then left alone for as
+   * long as the slice took, at most a second: everybody else would otherwise wait for the whole backlog.
    */
   slice<T>(work: () => Promise<T>): Promise<T>;
 }
