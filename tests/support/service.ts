@@ -98,9 +98,7 @@ async function readMetric(service: Pick<Service, 'url'>, name: string, labels = 
 }
 
 /** Both sides of `received + recovered = stored + merged + duplicate + dead-lettered + rejected + in flight`. */
-async function conservation(
-  service: Pick<Service, 'url'>,
-): Promise<{ came: number; went: number; inFlight: number }> {
+async function conservation(service: Pick<Service, 'url'>): Promise<{ came: number; went: number; inFlight: number }> {
   const came =
     (await readMetric(service, 'telemetry_records_received_total')) +
     (await readMetric(service, 'telemetry_records_recovered_total'));
