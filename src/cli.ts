@@ -47,7 +47,7 @@ function buildProgram(): Command {
     .option('--wells <number>', 'wells in the fleet')
     .option('--interval <seconds>', 'seconds between the records of a well')
     .option('--seed <number>', 'the same seed makes the same fleet')
-    .option('--backfill-days <days>', 'history to send before going live')
+    .option('--backfill-days <days>', 'history to send before going live; default 0')
     .option('--backfill-interval <seconds>', 'seconds between the records of that history')
     .action(async (options: object) =>
       (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),

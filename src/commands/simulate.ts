@@ -23,7 +23,8 @@ export async function simulate(options: SimulateOptions): Promise<void> {
     'simulator.wells': options.wells,
     'simulator.intervalSeconds': options.interval,
     'simulator.seed': options.seed,
-    'simulator.backfillDays': options.backfillDays,
+    // History is for the first start of a database; a fleet beside it sends one only when asked to.
+    'simulator.backfillDays': options.backfillDays ?? '0',
     'simulator.backfillIntervalSeconds': options.backfillInterval,
   };
   const overrides = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

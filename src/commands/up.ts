@@ -4,6 +4,7 @@ import { loadSettings, type GlobalOptions } from './load-settings.js';
 import { openPlatform } from './open-platform.js';
 import { runSimulator } from './run-simulator.js';
 import { serve } from './serve.js';
+import { publishStorageGauges } from './storage-gauges.js';
 import { untilStopped } from './until-stopped.js';
 
 /**
@@ -20,6 +21,7 @@ export async function up(options: GlobalOptions, version: string): Promise<void>
     const server = await serve(settings, platform, version);
     closers.add(() => server.close());
     platform.jobs.start();
+    closers.add(publishStorageGauges(platform.database, settings.metrics, events));
     const simulator = await runSimulator(settings, platform.database, server.url);
     closers.add(() => simulator?.stop());
     events.emit('started', { version, dataDir: config.dataDir });

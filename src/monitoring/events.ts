@@ -120,6 +120,10 @@ export const EVENTS = {
     'warn',
     'the embedded database could not write a checkpoint; it is tried again',
   ),
+  storage_gauges_stale: event<{ error: unknown }>(
+    'warn',
+    'storage could not be measured; the metrics keep their last figures',
+  ),
   // jobs
   job_finished: event<{ job: string; milliseconds: number; result: unknown }>(
     'debug',

@@ -104,7 +104,7 @@ export class DeviceStates {
     const detectors = new Map<string, SavedState>();
     for (const device of dirty) {
       const id = this.#devices.ids[device] as string;
-      stats.set(id, this.#evaluator.snapshot(device) as unknown as SavedState);
+      stats.set(id, { ...this.#evaluator.snapshot(device) });
       const detector = this.#evaluator.snapshotDetector(device);
       if (detector !== undefined) detectors.set(id, { ...detector, detector: this.#detectorName });
     }

@@ -56,11 +56,13 @@ describe('pipeline', () => {
     await fc.assert(
       fc.asyncProperty(scenario, async ({ reports, sent, sizes }) => {
         await database.execute('TRUNCATE telemetry');
-        const records = sent.map(({ device, second, channels }): Record<string, unknown> => ({
-          device_id: `esp-${device}`,
-          timestamp: at(second),
-          ...Object.fromEntries(channels.map((channel) => [CHANNELS[channel], valueOf(device, second, channel)])),
-        }));
+        const records = sent.map(({ device, second, channels }) => {
+          const values = channels.map((channel): [string, number] => [
+            CHANNELS[channel] as string,
+            valueOf(device, second, channel),
+          ]);
+          return { device_id: `esp-${device}`, timestamp: at(second), ...Object.fromEntries(values) };
+        });
         for (let from = 0, turn = 0; from < records.length; turn++) {
           const size = sizes[turn % sizes.length] as number;
           await pipeline.publish(records.slice(from, from + size));
