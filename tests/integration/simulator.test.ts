@@ -7,6 +7,7 @@ import type { Delivery } from '../../src/queue/queue.js';
 import { freePort } from '../support/free-port.js';
 import { startIngestServer, type IngestServer, type IngestServerOptions } from '../support/ingest-server.js';
 import { recordEvents } from '../support/record-events.js';
+import { runCommand } from '../support/service.js';
 
 interface Sent {
   readonly device_id: string;
@@ -147,5 +148,18 @@ describe('the simulator', () => {
     await simulator.stop();
     expect(events.named('simulator_refused')[0]?.status).toBeGreaterThanOrEqual(400);
     expect(events.named('simulator_refused')[0]?.status).toBeLessThan(500);
+  });
+});
+
+describe('downhole simulate', () => {
+  it.each([
+    [['--wells', '0'], /No wells to simulate; give --wells/],
+    [['--wells', 'many'], /simulator\.wells/],
+    [['--url', 'nowhere'], /--url nowhere is no URL/],
+  ])('is refused when it was not meant like that: %j', async (args, message) => {
+    const { code, stdout, stderr } = await runCommand(['simulate', ...args]);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
   });
 });
