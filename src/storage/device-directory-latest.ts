@@ -68,12 +68,16 @@ export class LatestValues {
     return changes;
   }
 
-  /** The changes of at most so many devices, which count as written from now on; undefined when there are none. */
-  takeChanged(maxDevices: number): LatestSlice | undefined {
-    if (this.#changed.length === 0) return undefined;
+  /** How many devices have something to write. */
+  get changedDevices(): number {
+    return this.#changed.length;
+  }
+
+  /** The changes of so many devices, those first that have waited longest; they count as written from now on. */
+  takeChanged(maxDevices: number): LatestSlice {
     const idOf = (device: number): string => this.#ids[device] as string;
     // By id, so that two processes lock the rows of the same devices in the same order.
-    const devices = this.#changed.splice(-maxDevices, maxDevices).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+    const devices = this.#changed.splice(0, maxDevices).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
     const slice: LatestSlice = {
       devices,
       changes: devices.map((device) => this.#changes[device] as number),

@@ -100,15 +100,16 @@ export class DeviceDirectory implements DeviceRegistry {
     return flushed;
   }
 
+  /** Writes what had changed when it began: devices go on changing meanwhile, and it would never end. */
   async #flush(): Promise<void> {
-    for (let slice = this.#latest.takeChanged(DEVICES_PER_FLUSH); slice !== undefined;) {
+    for (let left = this.#latest.changedDevices; left > 0; left -= DEVICES_PER_FLUSH) {
+      const slice = this.#latest.takeChanged(Math.min(left, DEVICES_PER_FLUSH));
       try {
         await this.#writeSlice(slice);
       } catch (error) {
         this.#latest.giveBack(slice);
         throw error;
       }
-      slice = this.#latest.takeChanged(DEVICES_PER_FLUSH);
     }
   }
 

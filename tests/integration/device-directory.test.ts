@@ -166,3 +166,26 @@ describe('the device directory', () => {
     expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(0);
   });
 });
+
+describe('a fleet that never pauses', () => {
+  it('does not keep a flush from ending, nor a device from being written', async () => {
+    const directory = new DeviceDirectory(database);
+    const ids = Array.from({ length: 1200 }, (_, index) => `busy-${index}`);
+    const batchAt = (second: number) =>
+      batchOf(ids.map((deviceId, device) => ({ deviceId, device, timestampUs: at(second), values: { rpm: second } })));
+    await directory.meet(ids, batchAt(0));
+    let second = 0;
+    directory.written(batchAt(second), NOTHING_REFUSED);
+    let ended = false;
+    const flushed = directory.flush().then(() => (ended = true));
+    while (!ended) {
+      directory.written(batchAt(++second), NOTHING_REFUSED);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await flushed;
+    const [written] = await database.query(
+      `SELECT count(*) AS devices FROM device_latest WHERE device_id LIKE 'busy-%'`,
+    );
+    expect(written).toEqual({ devices: ids.length });
+  });
+});
