@@ -3,10 +3,20 @@
  * Chunks that got rows after they were compressed (partial) are compressed again.
  */
 import type { Database } from '../storage/database.js';
+import { OperationalError } from '../telemetry/operational-error.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 
 /** A chunk this much past its age should have been compressed, whatever came in between. */
 const FAULT_AFTER_DAYS = 2;
+
+/** Whoever wants to write into a chunk queues up behind the wait for its lock. */
+const LOCK_TIMEOUT_MS = 5000;
+
+/**
+ * serialization_failure (TimescaleDB gives up compressing again what is being written to), deadlock_detected and
+ * lock_not_available: somebody is writing into the chunk.
+ */
+const IN_USE_STATES: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03']);
 
 /** Bits of a chunk's status that ask for another compression: 2 = rows out of order, 8 = rows beside the compressed ones. */
 const UNFINISHED_STATUS_BITS = 10;
@@ -58,16 +68,37 @@ async function findOverdue(database: Database, days: number): Promise<string[]> 
 async function compressOverdue(context: JobContext): Promise<JobOutcome> {
   const chunks = await findOverdue(context.database, 0);
   let compressed = 0;
+  let postponed = 0;
   for (const chunk of chunks) {
-    if (context.shouldYield()) return { detail: { compressed, waiting: chunks.length - compressed }, more: true };
-    await context.slice(() =>
-      // Half a compressed chunk helps nobody: no limit of time.
-      context.database.transaction(
-        (session) => session.execute('SELECT compress_chunk($1::regclass, if_not_compressed => true)', [chunk]),
-        { statementTimeoutMs: 0 },
-      ),
-    );
-    compressed++;
+    if (context.shouldYield()) {
+      return { detail: { compressed, postponed, waiting: chunks.length - compressed - postponed }, more: true };
+    }
+    if (await context.slice(() => compressUnlessInUse(context.database, chunk))) compressed++;
+    else postponed++;
   }
-  return { detail: { compressed }, more: false };
+  return { detail: { compressed, postponed }, more: false };
+}
+
+/** False when somebody is writing into the chunk: its turn comes again, and those behind it need not wait for that. */
+async function compressUnlessInUse(database: Database, chunk: string): Promise<boolean> {
+  try {
+    await database.transaction(
+      async (session) => {
+        await session.execute(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+        await session.execute('SELECT compress_chunk($1::regclass, if_not_compressed => true)', [chunk]);
+      },
+      // Half a compressed chunk helps nobody: no limit of time.
+      { statementTimeoutMs: 0 },
+    );
+    return true;
+  } catch (error) {
+    if (isInUse(error)) return false;
+    throw error;
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  if (!(error instanceof OperationalError)) return false;
+  const { cause } = error;
+  return cause instanceof Error && 'code' in cause && IN_USE_STATES.has(cause.code);
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobDefinitions } from '../../src/jobs/job-definitions.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
-import type { Database } from '../../src/storage/database.js';
+import type { Database, Session } from '../../src/storage/database.js';
 import { migrate } from '../../src/storage/migrator.js';
 import { storageStatistics } from '../../src/storage/statistics.js';
 import { recordEvents } from '../support/record-events.js';
@@ -83,5 +83,30 @@ describe.each(timescaleTargets())('compression, $name', (target) => {
     expect(detail?.['compressed']).toBeGreaterThanOrEqual(2);
     expect((await runner.runNow('compress')).detail).toMatchObject({ compressed: 0 });
     expect(await database.query(CONTENT_SQL)).toMatchObject([{ rows: 4 * (3 * 3600 + 60) + 1 }]);
+  });
+
+  it('postpones a chunk that somebody is writing into, and does the others', async () => {
+    const insert = (session: Session, days: number, second: number): Promise<number> =>
+      session.execute(
+        `INSERT INTO telemetry ("timestamp", device_id, temperature)
+         VALUES (date_trunc('day', now()) - make_interval(days => $1) + make_interval(secs => $2), 'well-5', 81)`,
+        [days, second],
+      );
+    await insert(database, 20, 1);
+    await insert(database, 19, 1);
+    if (database.capabilities.concurrency > 1) {
+      await database.transaction(async (session) => {
+        await insert(session, 20, 2);
+        expect(await runner.runNow('compress')).toMatchObject({
+          result: 'succeeded',
+          detail: { compressed: 1, postponed: 1 },
+        });
+      });
+    } else {
+      // With its only connection nobody else can be writing.
+      expect((await runner.runNow('compress')).detail).toMatchObject({ compressed: 2, postponed: 0 });
+      await insert(database, 20, 2);
+    }
+    expect((await runner.runNow('compress')).detail).toMatchObject({ compressed: 1, postponed: 0 });
   });
 });
