@@ -49,7 +49,7 @@ export function compressJob(): JobDefinition {
     name: 'compress',
     description: 'compresses chunks past the age of their policy, one at a time',
     lane: 'chunks',
-    intervalSeconds: 3600,
+    intervalSeconds: 300,
     initialDelaySeconds: 20,
     run: compressOverdue,
     async findFault(database) {
