@@ -16,7 +16,7 @@ export async function up(options: GlobalOptions, version: string): Promise<void>
   const { config, events } = settings;
   const closers = new Closers();
   try {
-    const platform = await openPlatform(settings, 'downhole up');
+    const platform = await openPlatform(settings, 'up');
     closers.add(() => platform.close());
     const server = await serve(settings, platform, version);
     closers.add(() => server.close());

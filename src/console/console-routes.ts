@@ -2,11 +2,8 @@
 // Adds `summary`, `tags` and `hide` to the type of a route's schema.
 import type {} from '@fastify/swagger';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
-import type { Config } from '../config/schema.js';
-import type { Metrics } from '../monitoring/metrics.js';
-import type { Broker } from '../queue/queue.js';
-import type { Database } from '../storage/database.js';
 import { AnswerCache } from './answer-cache.js';
+import type { ConsoleContext, ConsoleOptions } from './console-context.js';
 import { devicesRoutes } from './devices-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
@@ -14,21 +11,6 @@ import { type LevelCatalogue, readLevels } from './series-levels.js';
 import { seriesRoutes } from './series-routes.js';
 import { storageRoutes } from './storage-routes.js';
 import { webPage } from './web-page.js';
-
-export interface ConsoleOptions {
-  readonly database: Database;
-  readonly metrics: Metrics;
-  readonly broker: Broker;
-  readonly config: Config;
-  /** Directory of the built page; default: beside the built program. */
-  readonly webRoot?: string;
-}
-
-/** What the routes of the read API work with. */
-export interface ConsoleContext extends ConsoleOptions {
-  /** The levels at which this database keeps series. */
-  readonly levels: () => Promise<LevelCatalogue>;
-}
 
 /** Levels come and go with migrations, which run before the routes do: asking once a minute costs nothing. */
 const LEVELS_MAX_AGE_MS = 60_000;

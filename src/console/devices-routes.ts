@@ -12,7 +12,7 @@ import {
   ErrorSchema,
   type Sparkline,
 } from './api-schemas.js';
-import type { ConsoleContext } from './console-routes.js';
+import type { ConsoleContext } from './console-context.js';
 import { readDataRange } from './data-range.js';
 import { type DevicePage, readDevice, readDevicePage } from './device-list.js';
 import { notFound } from './request-error.js';

@@ -6,7 +6,7 @@ import type { Database } from '../storage/database.js';
 import { type Outcome, OUTCOMES } from '../telemetry/outcome.js';
 import { AnswerCache } from './answer-cache.js';
 import { ErrorSchema, PipelineSchema, type PipelineStatus } from './api-schemas.js';
-import type { ConsoleContext } from './console-routes.js';
+import type { ConsoleContext } from './console-context.js';
 import { nowRfc3339, toRfc3339 } from './timestamps.js';
 
 const DEAD_LETTERS_MAX_AGE_MS = 3000;

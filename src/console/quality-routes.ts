@@ -10,7 +10,7 @@ import {
   type QualitySummary,
   QualitySummarySchema,
 } from './api-schemas.js';
-import type { ConsoleContext } from './console-routes.js';
+import type { ConsoleContext } from './console-context.js';
 import { qualityLevel, readDeviceQuality, readQuality } from './quality-query.js';
 import { nowRfc3339 } from './timestamps.js';
 

@@ -4,7 +4,7 @@ import Type, { type Static } from 'typebox';
 import { channelIndex, CHANNEL_NAMES, type ChannelName } from '../telemetry/channels.js';
 import { formatTimestamp, MICROS_PER_SECOND } from '../telemetry/timestamp.js';
 import { ErrorSchema, type Series, SeriesSchema } from './api-schemas.js';
-import type { ConsoleContext } from './console-routes.js';
+import type { ConsoleContext } from './console-context.js';
 import { invalidParameter, notFound } from './request-error.js';
 import { answerSeries } from './series-plan.js';
 import type { SeriesRange } from './series-query.js';

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { AnswerCache } from './answer-cache.js';
 import { ErrorSchema, StorageSchema, type StorageStatus } from './api-schemas.js';
-import type { ConsoleContext } from './console-routes.js';
+import type { ConsoleContext } from './console-context.js';
 import { readDatabaseSize, readJobs, readTables } from './storage-query.js';
 import { nowRfc3339 } from './timestamps.js';
 

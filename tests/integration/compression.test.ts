@@ -77,7 +77,14 @@ describe.each(timescaleTargets())('compression, $name', (target) => {
     expect(await insert()).toBe(0);
     await database.execute(`INSERT INTO late_days (day) VALUES ((now() - INTERVAL '20 days')::date)`);
     expect((await runner.runNow('compress')).detail).toMatchObject({ compressed: 0 });
-    expect((await runner.runNow('refresh-late')).detail).toMatchObject({ days: 1 });
+    let days = 0;
+    // A run hands back when its time is up, on a busy machine before it has done anything.
+    for (let more = true; more;) {
+      const { detail } = await runner.runNow('refresh-late');
+      days += Number(detail?.['days']);
+      more = detail?.['more'] === true;
+    }
+    expect(days).toBe(1);
     // The chunk of the readings again, and by now that of the minutes as well.
     const { detail } = await runner.runNow('compress');
     expect(detail?.['compressed']).toBeGreaterThanOrEqual(2);

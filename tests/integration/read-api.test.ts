@@ -179,7 +179,7 @@ describe('GET /v1/devices/:id/series', () => {
 
   test.each([
     { range: 2 * HOUR, source: 'raw' },
-    { range: 12 * DAY, source: '1hour' },
+    { range: 15 * DAY, source: '1hour' },
   ])('picks $source for $range s', async ({ range, source }) => {
     expect((await series('A-2', last(range))).source).toBe(source);
   });

@@ -1,0 +1,21 @@
+/** What the read API is built from, and what its routes work with. */
+import type { Config } from '../config/schema.js';
+import type { Metrics } from '../monitoring/metrics.js';
+import type { Broker } from '../queue/queue.js';
+import type { Database } from '../storage/database.js';
+import type { LevelCatalogue } from './series-levels.js';
+
+export interface ConsoleOptions {
+  readonly database: Database;
+  readonly metrics: Metrics;
+  readonly broker: Broker;
+  readonly config: Config;
+  /** Directory of the built page; default: beside the built program. */
+  readonly webRoot?: string;
+}
+
+/** What the routes of the read API work with. */
+export interface ConsoleContext extends ConsoleOptions {
+  /** The levels at which this database keeps series. */
+  readonly levels: () => Promise<LevelCatalogue>;
+}
