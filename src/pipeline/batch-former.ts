@@ -66,9 +66,12 @@ export class BatchFormer {
     else this.#arm();
   }
 
-  addImport(request: ImportRequest): void {
+  /** @returns false when it is closed: nobody will take the request */
+  addImport(request: ImportRequest): boolean {
+    if (this.#closed) return false;
     this.#imports.push(request);
     this.#notify();
+    return true;
   }
 
   /** Ends it: `next` resolves to undefined. Returns the imports that nobody took. */

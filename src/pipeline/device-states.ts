@@ -1,20 +1,35 @@
 /**
  * What devices taught the evaluator, kept across restarts: loaded when a device is first seen, saved every few
  * seconds and at stop, and after a crash brought up to date from the rows stored since.
+ *
+ * While the store is away, devices go on from their stored rows and from what comes in. Once it is back, each of them
+ * gets what it would have had: its saved state and the rows stored since (`#loadLate`). Nothing of a device is saved
+ * before that, so that a short memory never replaces a long one.
  */
 import { CHANNEL_COUNT, CHANNEL_NAMES } from '../telemetry/channels.js';
+import { OperationalError } from '../telemetry/operational-error.js';
 import type { Events } from '../monitoring/events.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { DeviceStateStore, SavedState } from '../storage/device-state.js';
 import type { StoredRow } from '../storage/newer-rows.js';
+import type { DetectorState } from './detection/detector.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator, EvaluatorState } from './evaluator.js';
+import { evaluatorStateOf } from './saved-evaluator-state.js';
 
 /** Reads the rows of some devices that are newer than a time each, for catching up. */
 export type ReadNewerRows = (since: ReadonlyMap<string, number>) => Promise<readonly StoredRow[]>;
 
 /** How far back a device without saved state learns from its stored rows. */
 const UNSAVED_HORIZON_US = 24 * 3600 * 1e6;
+/** Devices whose state is loaded late at one checkpoint: bounds the rows read for them, and the pause. */
+const LATE_DEVICES = 1000;
+
+interface SavedDevice {
+  readonly stats: EvaluatorState;
+  /** Absent as well where another detector, or another version of it, has saved. */
+  readonly detector: DetectorState | undefined;
+}
 
 export class DeviceStates {
   readonly #store: DeviceStateStore;
@@ -25,6 +40,10 @@ export class DeviceStates {
   readonly #events: Events;
   readonly #nowUs: () => number;
   readonly #dirty = new Set<number>();
+  /** Devices met while the store was away: what it holds of them is not known yet. */
+  readonly #unloaded = new Set<number>();
+  /** Counts evaluated batches, to notice one that was evaluated during an await. */
+  #evaluated = 0;
 
   constructor(options: {
     store: DeviceStateStore;
@@ -46,28 +65,66 @@ export class DeviceStates {
 
   /**
    * Restores the state of devices just added to the table, in three round trips for all of them. A device without
-   * saved state learns from its last hours: it is new, or there was a crash before its first checkpoint.
+   * saved state learns from its last hours: it is new, there was a crash before its first checkpoint, or the store is
+   * away; then the state is loaded late, at a checkpoint.
    */
   async load(deviceIds: readonly string[]): Promise<void> {
     if (deviceIds.length === 0) return;
+    const saved = await this.#readSavedOrGoOn(deviceIds);
+    const rows = await this.#readNewerRows(this.#sinceOf(deviceIds, saved));
+    this.#restore(saved);
+    this.#replay(rows);
+    if (saved.size + rows.length > 0)
+      this.#events.emit('device_state_restored', { devices: saved.size, replayed: rows.length });
+  }
+
+  async #readSavedOrGoOn(deviceIds: readonly string[]): Promise<Map<string, SavedDevice>> {
+    const numbers = deviceIds.map((id) => this.#devices.find(id));
+    try {
+      const saved = await this.#readSaved(deviceIds);
+      for (const device of numbers) this.#unloaded.delete(device);
+      return saved;
+    } catch (error) {
+      // Only this may pass by itself. Anything else would end with good state replaced, one day, by a short one.
+      if (!(error instanceof OperationalError && error.retryable)) throw error;
+      for (const device of numbers) this.#unloaded.add(device);
+      this.#events.emit('device_state_unavailable', { devices: deviceIds.length, error });
+      return new Map();
+    }
+  }
+
+  async #readSaved(deviceIds: readonly string[]): Promise<Map<string, SavedDevice>> {
     const [stats, detectors] = await Promise.all([
       this.#store.load('stats', deviceIds),
       this.#store.load('det', deviceIds),
     ]);
+    const saved = new Map<string, SavedDevice>();
+    for (const [id, hash] of stats) {
+      const state = evaluatorStateOf(hash);
+      if (state === undefined) continue;
+      const detector = detectors.get(id);
+      saved.set(id, { stats: state, detector: detector?.['detector'] === this.#detectorName ? detector : undefined });
+    }
+    return saved;
+  }
+
+  /** From when on stored rows are news to a device: from the last row that its saved state knows. */
+  #sinceOf(deviceIds: readonly string[], saved: ReadonlyMap<string, SavedDevice>): Map<string, number> {
     const unsavedSinceUs = this.#nowUs() - UNSAVED_HORIZON_US;
-    const since = new Map<string, number>(deviceIds.map((id) => [id, unsavedSinceUs]));
-    for (const [id, state] of stats) {
+    return new Map(
+      deviceIds.map((id) => {
+        const lastUs = saved.get(id)?.stats.last_us;
+        return [id, lastUs !== undefined && Number.isFinite(lastUs) ? lastUs : unsavedSinceUs];
+      }),
+    );
+  }
+
+  #restore(saved: ReadonlyMap<string, SavedDevice>): void {
+    for (const [id, { stats, detector }] of saved) {
       const device = this.#devices.find(id);
-      this.#evaluator.restore(device, state as unknown as EvaluatorState);
-      since.set(id, state['last_us'] as number);
+      this.#evaluator.restore(device, stats);
+      if (detector !== undefined) this.#evaluator.restoreDetector(device, detector);
     }
-    for (const [id, state] of detectors) {
-      if (state['detector'] === this.#detectorName) this.#evaluator.restoreDetector(this.#devices.find(id), state);
-    }
-    const rows = await this.#readNewerRows(since);
-    this.#replay(rows);
-    if (stats.size + rows.length > 0)
-      this.#events.emit('device_state_restored', { devices: stats.size, replayed: rows.length });
   }
 
   #replay(rows: readonly StoredRow[]): void {
@@ -89,17 +146,56 @@ export class DeviceStates {
 
   /** Notes that the devices of a batch have learned something. */
   markDirty(batch: ReadingBatch): void {
+    this.#evaluated++;
     for (let row = 0; row < batch.length; row++) this.#dirty.add(batch.device[row] as number);
   }
 
   /**
    * Saves what changed. To be called while no evaluated batch is waiting for its commit, so that no state is ahead
-   * of the stored rows: a crash in between would otherwise leave redelivered records unjudged. The snapshot is
-   * taken before the first await. A failure is reported; the state stays dirty and is saved the next time.
+   * of the stored rows: a crash in between would otherwise leave redelivered records unjudged. A failure is
+   * reported; the state stays dirty and is saved the next time.
    */
   async checkpoint(): Promise<void> {
-    if (this.#dirty.size === 0) return;
-    const dirty = [...this.#dirty];
+    if (this.#unloaded.size > 0 && !(await this.#loadLate())) return;
+    await this.#save();
+  }
+
+  /**
+   * Loads the state of devices that were met while the store was away: saved state, and the rows stored since, as
+   * `load` would have. Memory is kept only where it has learned more than the saved state.
+   * @returns whether what is in memory may be saved now: the store answers, and no batch was evaluated meanwhile
+   */
+  async #loadLate(): Promise<boolean> {
+    const evaluated = this.#evaluated;
+    const numbers = [...this.#unloaded].slice(0, LATE_DEVICES);
+    try {
+      const saved = await this.#readSaved(numbers.map((device) => this.#devices.ids[device] as string));
+      for (const [id, state] of saved) if (this.#memoryKnowsMore(this.#devices.find(id), state)) saved.delete(id);
+      const rows = await this.#readNewerRows(this.#sinceOf([...saved.keys()], saved));
+      // Records that were evaluated during the reading are in memory only: restoring would forget them.
+      if (this.#evaluated !== evaluated) return false;
+      this.#restore(saved);
+      this.#replay(rows);
+      for (const device of numbers) this.#unloaded.delete(device);
+      this.#events.emit('device_state_restored', { devices: saved.size, replayed: rows.length });
+      return true;
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      this.#events.emit('device_state_unavailable', { devices: this.#unloaded.size, error });
+      return false;
+    }
+  }
+
+  /** The store may have been emptied, or restored from an old copy; and a detector cannot be taken back to its start. */
+  #memoryKnowsMore(device: number, saved: SavedDevice): boolean {
+    if (saved.detector === undefined && this.#evaluator.snapshotDetector(device) !== undefined) return true;
+    return (this.#evaluator.snapshot(device).temp_count ?? 0) > (saved.stats.temp_count ?? 0);
+  }
+
+  /** The snapshot is taken before the first await. */
+  async #save(): Promise<void> {
+    const dirty = [...this.#dirty].filter((device) => !this.#unloaded.has(device));
+    if (dirty.length === 0) return;
     const stats = new Map<string, SavedState>();
     const detectors = new Map<string, SavedState>();
     for (const device of dirty) {
@@ -107,12 +203,13 @@ export class DeviceStates {
       stats.set(id, { ...this.#evaluator.snapshot(device) });
       const detector = this.#evaluator.snapshotDetector(device);
       if (detector !== undefined) detectors.set(id, { ...detector, detector: this.#detectorName });
+      this.#dirty.delete(device);
     }
-    this.#dirty.clear();
     try {
       await this.#store.save('stats', stats);
       if (detectors.size > 0) await this.#store.save('det', detectors);
     } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
       for (const device of dirty) this.#dirty.add(device);
       this.#events.emit('device_state_failed', { error });
     }

@@ -56,8 +56,8 @@ interface Prepared {
 /** Unacknowledged messages and bytes in the pipeline's hands: the memory that a backlog may take. */
 const PREFETCH_MESSAGES = 20_000;
 const PREFETCH_BYTES = 32 * 1024 * 1024;
-/** Two batches: one being prepared, one being written. */
-const BATCHES = 2;
+/** One being prepared, one being written, one being settled. */
+const BATCHES = 3;
 /** How often last values are written, at most; and at most this share of the time goes into it: 1 / FLUSH_REST. */
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 const FLUSH_REST = 8;
@@ -68,9 +68,11 @@ export class Pipeline {
   readonly #former: BatchFormer;
   readonly #stopping = new AbortController();
   readonly #free: ReadingBatch[];
-  #consumer: Consumer | undefined;
+  #consuming: Promise<Consumer> | undefined;
   #running: Promise<void> | undefined;
+  /** The write under way; and, one after the other behind it, what follows a commit. */
   #writing: Promise<void> = Promise.resolve();
+  #settling: Promise<void> = Promise.resolve();
   #failure: unknown;
   /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
   #stateIsAhead = false;
@@ -91,10 +93,11 @@ export class Pipeline {
   async start(): Promise<{ finished: Promise<void> }> {
     this.#running = this.#run();
     this.#timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_INTERVAL_MS);
-    this.#consumer = await this.#parts.queue.consume(
+    this.#consuming = this.#parts.queue.consume(
       { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES },
       (delivery: Delivery) => this.#former.add(delivery),
     );
+    await this.#consuming;
     return { finished: this.#running };
   }
 
@@ -104,21 +107,25 @@ export class Pipeline {
    */
   ingestNow(body: Uint8Array, headers: MessageHeaders): Promise<ImportResult> {
     return new Promise((resolve, rejectRequest) => {
-      if (this.#stopping.signal.aborted) return rejectRequest(stoppedError());
-      this.#former.addImport({ message: { body, headers }, resolve, reject: rejectRequest });
+      const taken = this.#former.addImport({ message: { body, headers }, resolve, reject: rejectRequest });
+      if (!taken) rejectRequest(stoppedError());
     });
   }
 
   /** Finishes the batches under way, saves device state and leaves the rest in the queue. */
   async stop(): Promise<void> {
-    for (const request of this.#former.close()) request.reject(stoppedError());
+    this.#takeNoMore();
     this.#stopping.abort();
     clearInterval(this.#timer);
     await this.#running;
     await this.#housekeeping;
-    await this.#consumer?.stop();
+    await (await this.#consuming)?.stop();
     if (!this.#stateIsAhead) await this.#parts.states.checkpoint();
     await this.#flush();
+  }
+
+  #takeNoMore(): void {
+    for (const request of this.#former.close()) request.reject(stoppedError());
   }
 
   async #run(): Promise<void> {
@@ -126,15 +133,20 @@ export class Pipeline {
       if (this.#checkpointIsDue()) await this.#checkpoint();
       const prepared = await this.#prepare(work);
       await this.#writing;
-      if (prepared === undefined) break;
-      this.#writing = this.#commit(prepared).catch((error: unknown) => {
-        // A programming error: end here and now, `finished` rejects with it.
-        this.#failure = error;
-        this.#former.close();
-      });
+      if (prepared === undefined) continue; // stopped, or an import that was told why not
+      this.#writing = this.#guard(this.#write(prepared));
     }
     await this.#writing;
+    await this.#settling;
     if (this.#failure !== undefined) throw new Error('the pipeline broke down', { cause: this.#failure });
+  }
+
+  /** A programming error in what nobody awaits at once ends the pipeline here and now: `finished` rejects with it. */
+  #guard(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
+      this.#failure ??= error;
+      this.#takeNoMore();
+    });
   }
 
   #checkpointIsDue(): boolean {
@@ -153,18 +165,15 @@ export class Pipeline {
     const nowMs = performance.now();
     if (nowMs < this.#flushNotBeforeMs) return;
     this.#flushNotBeforeMs = Number.POSITIVE_INFINITY;
-    this.#housekeeping = this.#flush()
-      .then(async () => {
-        if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
-      })
-      .catch((error: unknown) => {
-        this.#failure ??= error;
-        this.#former.close();
-      })
-      .finally(() => {
-        const tookMs = performance.now() - nowMs;
-        this.#flushNotBeforeMs = performance.now() + tookMs * (FLUSH_REST - 1);
-      });
+    this.#housekeeping = this.#guard(this.#flushAndCheckpoint()).then(() => {
+      const tookMs = performance.now() - nowMs;
+      this.#flushNotBeforeMs = performance.now() + tookMs * (FLUSH_REST - 1);
+    });
+  }
+
+  async #flushAndCheckpoint(): Promise<void> {
+    await this.#flush();
+    if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
   }
 
   /** Last values that cannot be written now are kept, and reported: the rows themselves are safe. */
@@ -237,10 +246,11 @@ export class Pipeline {
     if (this.#free.length < BATCHES && batch.capacity >= this.#parts.options.maxBatchRecords) this.#free.push(batch);
   }
 
-  async #commit({ work, bodies, batch, refused, anomalies }: Prepared): Promise<void> {
-    const { sink, registry, events } = this.#parts;
+  async #write(prepared: Prepared): Promise<void> {
+    const { work, batch } = prepared;
     const startedMs = performance.now();
-    const written = batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => sink.write(batch));
+    const written =
+      batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => this.#parts.sink.write(batch));
     if (written === undefined) {
       // Stopped, or an import that cannot succeed. Only what stays in the queue comes again and has to be judged anew.
       if (work.request === undefined) this.#stateIsAhead = true;
@@ -248,31 +258,32 @@ export class Pipeline {
       return;
     }
     this.#uncommitted--;
+    const seconds = (performance.now() - startedMs) / 1000;
+    // The next write need not wait for what follows this one; the prefetch bounds how much can be behind.
+    this.#settling = this.#guard(this.#settling.then(() => this.#settle(prepared, written, seconds)));
+  }
+
+  /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
+  async #settle(
+    { work, bodies, batch, refused, anomalies }: Prepared,
+    written: WriteResult,
+    seconds: number,
+  ): Promise<void> {
+    const { registry, events } = this.#parts;
     for (const { row, rejection } of written.refused) {
       const delivery = batch.delivery[row] as number;
-      refused.push(
-        refuse(
-          work.messages[delivery] as Message,
-          bodies[delivery] as ParsedBody,
-          batch.deliveryIndex[row] as number,
-          rejection,
-        ),
-      );
+      const index = batch.deliveryIndex[row] as number;
+      refused.push(refuse(work.messages[delivery] as Message, bodies[delivery] as ParsedBody, index, rejection));
     }
-    if (
-      refused.length > 0 &&
-      (await this.#holding(work.request, () => this.#publishDeadLetters(refused))) === undefined
-    )
-      return;
+    if (refused.length > 0) {
+      const durable = await this.#holding(work.request, () => this.#publishDeadLetters(refused));
+      if (durable === undefined) return;
+    }
     registry.written(batch, written);
     const lastTag = work.messages.at(-1)?.tag;
-    if (lastTag !== undefined) {
-      const consumer = this.#consumer as Consumer;
-      if ((await this.#holding(undefined, () => consumer.acknowledgeThrough(lastTag).then(() => true))) === undefined)
-        return;
-    }
+    if (lastTag !== undefined && (await this.#holding(undefined, () => this.#acknowledge(lastTag))) === undefined)
+      return;
     const outcomes = countOutcomes(written, refused);
-    const seconds = (performance.now() - startedMs) / 1000;
     if (work.request !== undefined) {
       const accepted = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
       events.emit('records_received', {
@@ -285,6 +296,12 @@ export class Pipeline {
     events.emit('batch_written', { outcomes, codes: countCodes(refused), anomalies, records: batch.length, seconds });
     work.request?.resolve({ outcomes });
     this.#giveBack(batch);
+  }
+
+  async #acknowledge(tag: number): Promise<true> {
+    const consumer = await (this.#consuming as Promise<Consumer>);
+    await consumer.acknowledgeThrough(tag);
+    return true;
   }
 
   async #publishDeadLetters(refused: readonly RefusedRecord[]): Promise<true> {
