@@ -1,12 +1,16 @@
 // The tests start real services, from Debian's packages. This installs what is missing, or says how to.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
 /** What the tests start, and the file that shows that it is there, whoever installed it. */
 const NEEDED = {
   'postgresql-15': '/usr/lib/postgresql/15/bin/initdb',
+  'redis-server': '/usr/bin/redis-server',
   chromium: '/usr/bin/chromium',
 };
+
+/** Packages that bring a service of the same name. */
+const SERVICES = ['redis-server'];
 
 function aptGet(...args) {
   const { status, error } = spawnSync('apt-get', ['-q', ...args], {
@@ -22,6 +26,20 @@ function createNoCluster() {
   if (existsSync(file)) return; // PostgreSQL was here before us
   mkdirSync('/etc/postgresql-common', { recursive: true });
   writeFileSync(file, 'create_main_cluster = false\n');
+}
+
+/** Debian starts a service when it is installed, and at every boot from then on. Nobody has asked for that here. */
+function withoutStartingServices(missing, install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  const ownPolicy = !existsSync(policy); // images for containers bring one that forbids starting
+  if (ownPolicy) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    if (ownPolicy) rmSync(policy);
+  }
+  const services = SERVICES.filter((name) => missing.includes(name));
+  if (services.length > 0 && existsSync('/run/systemd/system')) spawnSync('systemctl', ['disable', ...services]);
 }
 
 /**
@@ -40,5 +58,5 @@ export function ensureDebianPackages() {
   console.log(`installing ${missing.join(', ')}: the tests start them on private ports`);
   createNoCluster();
   aptGet('update');
-  aptGet('install', '-y', '--no-install-recommends', ...missing);
+  withoutStartingServices(missing, () => aptGet('install', '-y', '--no-install-recommends', ...missing));
 }

@@ -15,11 +15,12 @@ import { openBroker } from '../queue/open-broker.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
 import { DeviceDirectory } from '../storage/device-directory.js';
-import { DatabaseDeviceStateStore } from '../storage/device-state-store.js';
+import type { DeviceStateStore } from '../storage/device-state.js';
 import { acquireDirectoryLock, type DirectoryLock } from '../storage/directory-lock.js';
 import { migrate } from '../storage/migrator.js';
 import { readNewerRows } from '../storage/newer-rows.js';
 import { openDatabase } from '../storage/open-database.js';
+import { openDeviceState } from '../storage/open-device-state.js';
 import { TelemetryWriter } from '../storage/telemetry-writer.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
@@ -61,7 +62,9 @@ export async function openPlatform(settings: Settings, command: string): Promise
     publishDepths(settings, broker);
     const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
     closers.add(() => drainer.stop());
-    const pipeline = await buildPipeline(settings, database, broker);
+    const state = await openDeviceState(config, database, events);
+    closers.add(() => state.close());
+    const pipeline = await buildPipeline(settings, database, broker, state);
     const { finished } = await pipeline.start();
     closers.add(() => pipeline.stop());
     const jobs = new JobRunner({ database, events, jobs: jobDefinitions(database.capabilities.timescale) });
@@ -80,6 +83,7 @@ export async function buildPipeline(
   { config, events }: Pick<Settings, 'config' | 'events'>,
   database: Database,
   broker: Broker,
+  state: DeviceStateStore,
 ): Promise<Pipeline> {
   const devices = new DeviceTable({
     maxDevices: config.pipeline.maxDevices,
@@ -95,7 +99,7 @@ export async function buildPipeline(
   const registry = new DeviceDirectory(database);
   await registry.catchUp(nowUs() - CATCH_UP_US);
   const states = new DeviceStates({
-    store: new DatabaseDeviceStateStore(database),
+    store: state,
     readNewerRows: (since) => readNewerRows(database, since),
     detectorName: detector.name,
     evaluator,

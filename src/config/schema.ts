@@ -105,6 +105,13 @@ export const ConfigSchema = Type.Object(
         description: 'Size of one file of the embedded queue.',
       }),
     }),
+    state: section({
+      url: Type.String({
+        default: '',
+        description: 'redis:// or rediss:// URL of the Redis that keeps device state; empty: a table of the database.',
+        secret: true,
+      }),
+    }),
     pipeline: section({
       batchRecords: Type.Integer({
         default: 1000,

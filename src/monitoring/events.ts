@@ -104,6 +104,12 @@ export const EVENTS = {
   device_state_failed: event<{ error: unknown }>(
     'warn',
     'device state could not be saved; it stays in memory and is tried again',
+    (metrics) => metrics.add('telemetry_device_state_failures_total', 1),
+  ),
+  device_state_unavailable: event<{ devices: number; error: unknown }>(
+    'warn',
+    'saved device state cannot be read: these devices go on from their stored rows, and it is tried again',
+    (metrics) => metrics.add('telemetry_device_state_failures_total', 1),
   ),
   // storage
   migration_applied: event<{ version: number; name: string; milliseconds: number }>('info', 'migration applied'),

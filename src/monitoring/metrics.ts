@@ -62,6 +62,11 @@ export const METRICS = {
     help: 'Writes repeated after a transient database error.',
     labels: ['code'],
   },
+  telemetry_device_state_failures_total: {
+    type: 'counter',
+    help: 'Times that device state or last values could not be read or saved; the pipeline went on from memory.',
+    labels: [],
+  },
   queue_messages: { type: 'gauge', help: 'Messages published and not acknowledged.', labels: ['queue'] },
   queue_bytes: { type: 'gauge', help: 'Bytes of messages published and not acknowledged.', labels: ['queue'] },
   queue_publish_refused_total: {

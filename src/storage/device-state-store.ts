@@ -42,6 +42,10 @@ export class DatabaseDeviceStateStore implements DeviceStateStore {
       await this.#database.execute(SAVE_SQL, [kind, slice.map(([id]) => id), slice.map(([, state]) => state)]);
     }
   }
+
+  async close(): Promise<void> {
+    // The database belongs to whoever opened it.
+  }
 }
 
 function byId([a]: readonly [string, string], [b]: readonly [string, string]): number {

@@ -4,7 +4,7 @@
  * `device:{device_id}:stats`.
  */
 
-/** One state: flat, so that it fits a hash. Numbers come back bit by bit as they were saved, −0 and NaN included. */
+/** One state: flat and with a field at least, so that it fits a hash. Numbers come back bit by bit as they were saved, −0 and NaN included. */
 export type SavedState = Readonly<Record<string, number | string>>;
 
 /** `stats`: running statistics; `det`: the detector's state. */
@@ -15,4 +15,6 @@ export interface DeviceStateStore {
   load(kind: DeviceStateKind, deviceIds: readonly string[]): Promise<Map<string, SavedState>>;
   /** Saves, replacing what was saved before; resolves once it would survive a restart. Entries of one call may be saved in part. */
   save(kind: DeviceStateKind, entries: ReadonlyMap<string, SavedState>): Promise<void>;
+  /** Lets go of what the store itself has opened. */
+  close(): Promise<void>;
 }

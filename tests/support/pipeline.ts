@@ -7,6 +7,7 @@ import { openBroker } from '../../src/queue/open-broker.js';
 import type { Broker, MessageHeaders } from '../../src/queue/queue.js';
 import type { Pipeline } from '../../src/pipeline/pipeline.js';
 import type { Database } from '../../src/storage/database.js';
+import { openDeviceState } from '../../src/storage/open-device-state.js';
 import { silentEvents } from './inspection.js';
 
 export interface RunningPipeline {
@@ -32,7 +33,8 @@ export async function startPipeline(
   const events = silentEvents(metrics);
   const broker = await openBroker(config, events);
   const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
-  const pipeline = await buildPipeline({ config, events }, database, broker);
+  const state = await openDeviceState(config, database, events);
+  const pipeline = await buildPipeline({ config, events }, database, broker, state);
   await pipeline.start();
   const outcomes = () => metrics.value('telemetry_records_total');
   return {
@@ -64,6 +66,7 @@ export async function startPipeline(
     },
     async stop() {
       await pipeline.stop();
+      await state.close();
       await drainer.stop();
       await broker.close();
     },
