@@ -102,8 +102,8 @@ describe('the house rules', () => {
   });
 
   it('which implementation runs is asked nowhere', () => {
-    const choosers = outside('src/commands/', src).filter(({ path }) => !/\/open-[a-z]+\.ts$/.test(path));
-    expect(linesThat(/\.(database|queue)\.url\b/, choosers)).toEqual([]);
+    const choosers = outside('src/commands/', src).filter(({ path }) => !/\/open-[a-z-]+\.ts$/.test(path));
+    expect(linesThat(/\.(database|queue|state)\.url\b/, choosers)).toEqual([]);
     expect(linesThat(/\bif \([^)]*\bembedded\b/i, choosers)).toEqual([]);
   });
 
