@@ -173,7 +173,9 @@ export class Pipeline {
 
   async #flushAndCheckpoint(): Promise<void> {
     await this.#flush();
-    if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
+    if (!this.#checkpointIsDue() || this.#uncommitted > 0) return;
+    this.#checkpointedMs = performance.now();
+    await this.#parts.states.checkpoint(); // its snapshot is taken at once: no batch gets in between
   }
 
   /** Last values that cannot be written now are kept, and reported: the rows themselves are safe. */
