@@ -45,7 +45,7 @@ export async function answerSeries(
   const answer = await read(right);
   const at = ordered.indexOf(right.level);
   const coarser = ordered.slice(at + 1);
-  const better = await reachesFurtherBack(database, coarser, range, answer.timestamps[0]);
+  const better = await reachesFurtherBack(database, right.level, coarser, range, answer.timestamps[0]);
   if (better !== undefined) return read({ level: better, rows: undefined, maxRows: FALLBACK_ROWS });
   if (answer.timestamps.length > 0) return answer;
 
@@ -80,11 +80,13 @@ async function rightLevel(
 }
 
 /**
- * The finest coarser level whose data begins more than one of its buckets before the answer's does: the finer data of
- * that time has been dropped. Asked only where the answer leaves the beginning of the range empty.
+ * The finest coarser level whose data begins more than one of its buckets before the answer's does, where the finer
+ * data of that time has been dropped. Asked only where the answer leaves the beginning of the range empty. A bucket
+ * that sticks out of the range may be made of what lies outside: where that is still there, nothing was dropped.
  */
 async function reachesFurtherBack(
   database: Database,
+  answered: SeriesLevel,
   coarser: readonly SeriesLevel[],
   range: SeriesRange,
   answerFrom: number | undefined,
@@ -95,7 +97,10 @@ async function reachesFurtherBack(
     if (answerFrom !== undefined && answerFrom - rangeFrom <= bucketSeconds) return undefined;
     const first = await firstTime(database, level, range);
     if (first === undefined) continue;
-    if (answerFrom === undefined || first < answerFrom - bucketSeconds) return level;
+    if (answerFrom !== undefined && first >= answerFrom - bucketSeconds) continue;
+    const fromUs = first * MICROS_PER_SECOND;
+    const bucket = { deviceId: range.deviceId, fromUs, toUs: fromUs + bucketSeconds * MICROS_PER_SECOND - 1 };
+    if ((await firstTime(database, answered, bucket)) === undefined) return level;
   }
   return undefined;
 }

@@ -3,7 +3,7 @@
  * to the epoch (so that a live curve does not tremble), each with mean, least and greatest, so that peaks stay.
  */
 import type { ChannelName } from '../telemetry/channels.js';
-import { formatTimestamp, MICROS_PER_SECOND } from '../telemetry/timestamp.js';
+import { sqlTimestamp, MICROS_PER_SECOND } from '../telemetry/timestamp.js';
 import type { Database, Row } from '../storage/database.js';
 import type { ChannelSeries } from './api-schemas.js';
 import type { ChannelColumns, SeriesLevel } from './series-levels.js';
@@ -116,7 +116,7 @@ function inRange(level: SeriesLevel): string {
 /** A bucket that began before the range and reaches into it belongs to it. */
 function rangeParameters(level: SeriesLevel, range: SeriesRange): [string, string, string] {
   const overhangUs = level.bucketSeconds === null ? 0 : level.bucketSeconds * MICROS_PER_SECOND - 1;
-  return [range.deviceId, formatTimestamp(range.fromUs - overhangUs), formatTimestamp(range.toUs)];
+  return [range.deviceId, sqlTimestamp(range.fromUs - overhangUs), sqlTimestamp(range.toUs)];
 }
 
 /** The newest rows of the range, only with the columns that are needed: a view computes each from sums and counts. */

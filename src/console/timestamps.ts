@@ -22,7 +22,10 @@ export function readInstant(field: string, text: string): number {
 
 /** RFC 3339 of a timestamptz as the database writes it, as text or in JSON (`2026-11-23 18:22:08.672341+00`); null stays null. */
 export function toRfc3339(text: unknown): string | null {
-  return typeof text === 'string' ? text.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z') : null;
+  if (typeof text !== 'string') return null;
+  if (text.endsWith(' BC'))
+    return toRfc3339(`${String(1 - Number(text.slice(0, 4))).padStart(4, '0')}${text.slice(4, -3)}`);
+  return text.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z');
 }
 
 /** The clock of the server, RFC 3339. */

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { checkDeviceId } from '../pipeline/read-record.js';
 import type { Database, Row } from '../storage/database.js';
-import { formatTimestamp, parseTimestamp } from '../telemetry/timestamp.js';
+import { formatTimestamp, parseTimestamp, sqlTimestamp } from '../telemetry/timestamp.js';
 import { errors, HoldListSchema, HoldSchema, NewHoldSchema, type NewHold } from './api-schemas.js';
 import { HttpError } from './http-error.js';
 
@@ -56,11 +56,11 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
         const fromUs = readInstant('from', from);
         const toUs = readInstant('to', to);
         if (toUs <= fromUs) throw new HttpError(400, 'empty_range', 'to is not later than from; swap them', 'to');
-        const expires = expiresAt === undefined ? null : formatTimestamp(readInstant('expires_at', expiresAt));
+        const expires = expiresAt === undefined ? null : sqlTimestamp(readInstant('expires_at', expiresAt));
         const [row] = await database.query(
           `INSERT INTO holds (device_id, range_from, range_to, reason, created_by, expires_at)
            VALUES ($1, $2::timestamptz, $3::timestamptz, $4, $5, $6::timestamptz) RETURNING ${COLUMNS}`,
-          [deviceId ?? null, formatTimestamp(fromUs), formatTimestamp(toUs), reason, `http:${request.ip}`, expires],
+          [deviceId ?? null, sqlTimestamp(fromUs), sqlTimestamp(toUs), reason, `http:${request.ip}`, expires],
         );
         return reply.code(201).send(toHold(row as Row));
       },

@@ -1,5 +1,5 @@
 import type { AggregateLevel } from '../storage/aggregate-levels.js';
-import { formatTimestamp, MICROS_PER_SECOND } from '../telemetry/timestamp.js';
+import { sqlTimestamp, MICROS_PER_SECOND } from '../telemetry/timestamp.js';
 import type { JobContext } from './job.js';
 import type { SlicePace } from './slice-pace.js';
 
@@ -43,7 +43,7 @@ export async function refreshRange(
  * time, since a half-done slice helps nobody, and none for rows of compressed chunks, which a late day may rewrite.
  */
 function refreshStatement(view: string, fromSeconds: number, toSeconds: number, force: boolean): string {
-  const instant = (seconds: number): string => `'${formatTimestamp(seconds * MICROS_PER_SECOND)}'::timestamptz`;
+  const instant = (seconds: number): string => `'${sqlTimestamp(seconds * MICROS_PER_SECOND)}'::timestamptz`;
   return `SET statement_timeout = 0;
     SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0;
     CALL refresh_continuous_aggregate('${view}', ${instant(fromSeconds)}, ${instant(toSeconds)}${force ? ', force => true' : ''});`;

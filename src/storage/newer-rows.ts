@@ -1,6 +1,6 @@
 /** Rows stored after a device's state was saved, for catching up after a crash. */
 import { CHANNEL_NAMES } from '../telemetry/channels.js';
-import { formatTimestamp } from '../telemetry/timestamp.js';
+import { sqlTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row } from './database.js';
 
 /** A stored row as device state learns from it. */
@@ -35,7 +35,7 @@ export async function readNewerRows(database: Database, since: ReadonlyMap<strin
   if (since.size === 0) return [];
   let oldestUs = Number.POSITIVE_INFINITY;
   for (const sinceUs of since.values()) oldestUs = Math.min(oldestUs, sinceUs);
-  const rows = await database.query(SQL, [[...since.keys()], [...since.values()], formatTimestamp(oldestUs)]);
+  const rows = await database.query(SQL, [[...since.keys()], [...since.values()], sqlTimestamp(oldestUs)]);
   return rows.reverse().map(storedRow);
 }
 

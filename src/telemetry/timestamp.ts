@@ -158,6 +158,13 @@ export function formatTimestamp(micros: number): string {
   return `${sign}${pad(Math.abs(year), 4)}-${pad(month, 2)}-${pad(day, 2)}T${time}${decimals}Z`;
 }
 
+/** As `formatTimestamp`, for SQL: PostgreSQL writes the years before 1 as "BC", and has no year 0. */
+export function sqlTimestamp(micros: number): string {
+  const { year } = civilFromDays(Math.floor(micros / MICROS_PER_DAY));
+  if (year > 0) return formatTimestamp(micros);
+  return `${formatTimestamp(micros).replace(/^-?\d{4,}/, pad(1 - year, 4))} BC`;
+}
+
 /** The inverse of `daysFromCivil`. */
 function civilFromDays(days: number): { year: number; month: number; day: number } {
   const z = days + 719_468;

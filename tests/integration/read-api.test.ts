@@ -250,6 +250,24 @@ describe('GET /v1/devices/:id/series', () => {
     expect(half.source).toBe('1min');
   });
 
+  test('does not take a bucket made of what lies outside the range for data in it', async () => {
+    await insertReadings(server.database, {
+      deviceId: 'gap',
+      from: '2021-01-10T10:00:00Z',
+      to: '2021-01-10T10:05:00Z',
+      everySeconds: 1,
+    });
+    await refreshAggregates(server.database, '2021-01-10T00:00:00Z', '2021-01-11T00:00:00Z');
+    const silent = await series('gap', { from: '2021-01-10T10:20:00Z', to: '2021-01-10T10:40:00Z' });
+    expect([silent.source, silent.timestamps]).toEqual(['raw', []]);
+  });
+
+  test('goes back to the first of all years', async () => {
+    const answer = await series('A-1', { from: '0000-01-01T00:00:00Z', to: ago(0) });
+    expect(answer.timestamps.length).toBeGreaterThan(0);
+    expect((await series('A-1', { from: '0001-01-01T00:00:00Z', to: '0001-01-02T00:00:00Z' })).timestamps).toEqual([]);
+  });
+
   test('answers an empty range with empty arrays', async () => {
     expect(await series('A-1', { from: '1999-01-01T00:00:00Z', to: '1999-01-02T00:00:00Z' })).toMatchObject({
       timestamps: [],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { zoneOffset } from '../../src/telemetry/time-zone.js';
-import { epochToMicros, formatTimestamp, parseTimestamp } from '../../src/telemetry/timestamp.js';
+import { epochToMicros, formatTimestamp, parseTimestamp, sqlTimestamp } from '../../src/telemetry/timestamp.js';
 
 const utc = (text: string): number => parseTimestamp(text) as number;
 
@@ -104,5 +104,16 @@ describe('epochToMicros', () => {
         },
       ),
     );
+  });
+});
+
+describe('sqlTimestamp', () => {
+  it.each([
+    [utc('2026-11-23T18:22:08.672341Z'), '2026-11-23T18:22:08.672341Z'],
+    [utc('0001-01-01T00:00:00Z'), '0001-01-01T00:00:00Z'],
+    [utc('0000-12-31T23:59:00Z'), '0001-12-31T23:59:00Z BC'],
+    [utc('0000-01-01T00:00:00Z') - 1_000_000, '0002-12-31T23:59:59Z BC'],
+  ])('writes %d as PostgreSQL reads it', (micros, text) => {
+    expect(sqlTimestamp(micros)).toBe(text);
   });
 });
