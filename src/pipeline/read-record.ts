@@ -31,6 +31,8 @@ export interface RecordContext {
 
 const MAX_FUTURE_US = 600 * 1_000_000;
 const MAX_DEVICE_ID_LENGTH = 128;
+/** Below zero by less than this share of the zero-offset tolerance: the rounding of a conversion, no offset. */
+const ROUNDING_SHARE = 1e-9;
 const MAX_SOURCE_LENGTH = 128;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/;
@@ -65,11 +67,11 @@ export class Malformed {
 export function checkDeviceId(value: unknown): Rejection | undefined {
   if (typeof value !== 'string')
     return reject('wrong_type', 'device_id', `device_id is ${showValue(value)}; send a string`);
-  if (value.length === 0 || value.length > MAX_DEVICE_ID_LENGTH) {
+  if (value.length === 0 || (value.length > MAX_DEVICE_ID_LENGTH && characters(value) > MAX_DEVICE_ID_LENGTH)) {
     return reject(
       'invalid_device_id',
       'device_id',
-      `device_id has ${value.length} characters; 1 to ${MAX_DEVICE_ID_LENGTH} are allowed`,
+      `device_id has ${characters(value)} characters; 1 to ${MAX_DEVICE_ID_LENGTH} are allowed`,
     );
   }
   if (CONTROL_CHARACTERS.test(value) || !value.isWellFormed()) {
@@ -81,6 +83,10 @@ export function checkDeviceId(value: unknown): Rejection | undefined {
   }
   return undefined;
 }
+
+/** Code points, as the database counts them; beyond any length that matters, UTF-16 units. */
+const characters = (text: string): number =>
+  text.length > 2 * MAX_DEVICE_ID_LENGTH ? text.length : Array.from(text).length;
 
 /** The unit of that name for this channel, or why there is none. */
 export function resolveUnit(channel: Channel, name: unknown, field: string): Unit | Rejection {
@@ -199,11 +205,12 @@ export function readRecord(record: unknown, context: RecordContext, batch: Readi
     const channel = CHANNELS[index] as Channel;
     if (unitsDeclared) {
       const unit = units[index];
-      if (unit !== undefined) value = value * unit.factor + unit.offset;
+      // As precise as it is stored: 392 °F are 200 °C, and not 3e-14 more than what is possible.
+      if (unit !== undefined) value = Math.fround(value * unit.factor + unit.offset);
     }
     if (value < 0 && value >= -channel.zeroTolerance) {
+      if (value < -channel.zeroTolerance * ROUNDING_SHARE) low |= QualityFlag.zeroOffset;
       value = 0;
-      low |= QualityFlag.zeroOffset;
     }
     if (value >= channel.minimum && value <= channel.maximum) {
       values[base + index] = Math.fround(value) + 0; // −0 becomes 0

@@ -36,6 +36,25 @@ const refusal = (record: unknown, ctx = context): { code: string; field: string 
 };
 
 describe('readRecord', () => {
+  it.each<[ChannelName, string, number, number]>([
+    ['temperature', 'F', 392, 200],
+    ['temperature', 'F', -58, -50],
+    ['temperature', 'K', 473.15, 200],
+    ['pressure', 'bar', 1378.9514586356618, 20_000],
+    ['pressure', 'bara', 1.01325, 0],
+    ['pressure', 'psia', 14.6959487755, 0],
+    ['flow_rate', 'l/min', 11_040.784370000001, 100_000],
+  ])('takes a limit of %s written in %s for possible', (name, unit, received, canonical) => {
+    const { batch, value } = read({ ...base, [name]: received, [`${name}_unit`]: unit });
+    expect([batch.flagsLow[0], batch.flagsHigh[0]]).toEqual([0, 0]);
+    expect(value(name)).toBeCloseTo(canonical, 9);
+  });
+
+  it('counts the characters of a device id, not its UTF-16 units', () => {
+    expect(read({ ...base, device_id: '🛢'.repeat(128) }).rejection).toBeUndefined();
+    expect(refusal({ ...base, device_id: '🛢'.repeat(129) }).code).toBe('invalid_device_id');
+  });
+
   it('reads channels as float32 and leaves the others NULL', () => {
     const { batch, value } = read({ ...base, temperature: 81.3, flow_rate: 0 });
     expect(batch.length).toBe(1);
