@@ -45,8 +45,8 @@ const MAX_LISTED_REJECTIONS = 1000;
 const MAX_LISTED_FIELD_LENGTH = 128;
 /** Repeated in every message that a body is cut into. */
 const MAX_ENVELOPE_BYTES = 16_384;
-/** Deeper than this nothing is parsed: what handles the values afterwards may recurse. */
-const MAX_PARSED_DEPTH = 1000;
+/** Deeper than this nothing is parsed: a tower of brackets takes many times its size in memory. */
+const MAX_PARSED_DEPTH = 100_000;
 /** Lines, blank ones too, up to which NDJSON is not looked at before it is parsed. */
 const MAX_LINES_UNSCANNED = 2000;
 

@@ -63,9 +63,7 @@ export function telemetryRoute({ queue, events, limits }: TelemetryRouteOptions)
     }
     const { accepted, rejectedTotal, codes } = result;
     events.emit('records_received', { accepted, rejected: rejectedTotal, codes, source: `http:${request.ip}` });
-    return accepted === 0 && rejectedTotal > 0
-      ? reply.code(400).send(noneAccepted(result))
-      : reply.code(202).send(answer(result));
+    return accepted === 0 ? reply.code(400).send(noneAccepted(result)) : reply.code(202).send(answer(result));
   }
 
   return async (server) => {
@@ -104,8 +102,12 @@ const answer = ({ accepted, rejected, rejectedTotal }: AcceptedRecords): object 
 
 function noneAccepted(result: AcceptedRecords): object {
   const [first] = result.rejected;
-  const message = `none of the ${result.rejectedTotal} records is acceptable; the first: ${first?.message ?? ''}`;
-  return { error: { code: first?.code, message }, ...answer(result) };
+  if (first === undefined) {
+    const message = 'the request has no records; send at least one';
+    return { error: { code: 'no_records', message }, ...answer(result) };
+  }
+  const message = `none of the ${result.rejectedTotal} records is acceptable; the first: ${first.message}`;
+  return { error: { code: first.code, message }, ...answer(result) };
 }
 
 function nothingAccepted({ code, field, message }: Rejection): object {

@@ -83,6 +83,7 @@ describe('a bad record costs only itself', () => {
     ['a unit that is Object.prototype’s', good('"pressure_unit":"__proto__"'), 'unknown_unit', 'pressure_unit'],
     ['nesting in an unknown field', good(`"note":${deep}`), 'too_deep', ''],
     ['nesting instead of a record', deep, 'too_deep', ''],
+    ['a tower in an unknown field', good(`"note":${'['.repeat(20_000)}${']'.repeat(20_000)}`), 'too_deep', ''],
     ['a string', '"device_id"', 'not_an_object', ''],
     ['an array', '[1]', 'not_an_object', ''],
     ['null', 'null', 'not_an_object', ''],
@@ -194,8 +195,8 @@ describe('a body that cannot be read', () => {
   it.each([
     ['brackets', '['.repeat(1_000_000)],
     ['objects', '{"a":'.repeat(500_000)],
-    ['brackets in a record', `[${GOOD},${good(`"x":${'['.repeat(100_000)}${']'.repeat(100_000)}`)}]`],
-    ['brackets for the records', `{"records":{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`],
+    ['brackets in a record', `[${GOOD},${good(`"x":${'['.repeat(200_000)}${']'.repeat(200_000)}`)}]`],
+    ['brackets for the records', `{"records":{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`],
   ])('a tower of %s', async (_name, body) => {
     const answer = await ingest.client.post('/v1/telemetry', body);
     expect([answer.status, answer.json<Answer>().error?.code]).toEqual([400, 'too_deep']);
