@@ -56,6 +56,23 @@ describe('downhole', () => {
     SLOW_MS,
   );
 
+  it.each<[string, (pid: number) => void]>([
+    ['to npm alone', (pid) => process.kill(pid, 'SIGINT')],
+    ['as Ctrl-C, to npm and all that it started', (pid) => process.kill(-pid, 'SIGINT')],
+    ['to end npm', (pid) => process.kill(pid, 'SIGTERM')],
+  ])(
+    'under npm start stops cleanly on a signal %s',
+    async (_name, send) => {
+      service = await startService(temporaryDirectory('npm'), {}, ['npm', 'start']);
+      const { process: npm, log } = service;
+      const exited = once(npm, 'exit');
+      send(npm.pid as number);
+      expect(await exited).toEqual([0, null]);
+      expect(log()).toContain('"event":"stopped"');
+    },
+    SLOW_MS,
+  );
+
   it(
     'stops cleanly on a signal and shows the same data after a restart',
     async () => {

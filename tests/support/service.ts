@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.js';
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const READY_WITHIN_MS = 60_000;
 
 export interface Service {
@@ -19,9 +20,15 @@ export interface Service {
 }
 
 /** Starts the service on a free port and waits until it is ready. */
-export async function startService(dataDir: string, environment: Record<string, string> = {}): Promise<Service> {
+export async function startService(
+  dataDir: string,
+  environment: Record<string, string> = {},
+  command: readonly [string, ...string[]] = [process.execPath, CLI, 'up'],
+): Promise<Service> {
   const port = await freePort();
-  const child = spawn(process.execPath, [CLI, 'up'], {
+  const child = spawn(command[0], command.slice(1), {
+    cwd: REPOSITORY,
+    detached: true, // a process group of its own, as a terminal makes one
     env: {
       ...process.env,
       DOWNHOLE_DATA_DIR: dataDir,
