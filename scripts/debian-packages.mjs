@@ -6,11 +6,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 const NEEDED = {
   'postgresql-15': '/usr/lib/postgresql/15/bin/initdb',
   'redis-server': '/usr/bin/redis-server',
+  'rabbitmq-server': '/usr/sbin/rabbitmq-server',
   chromium: '/usr/bin/chromium',
 };
 
 /** Packages that bring a service of the same name. */
-const SERVICES = ['redis-server'];
+const SERVICES = ['redis-server', 'rabbitmq-server', 'epmd'];
 
 function aptGet(...args) {
   const { status, error } = spawnSync('apt-get', ['-q', ...args], {

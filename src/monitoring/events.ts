@@ -77,6 +77,27 @@ export const EVENTS = {
     'warn',
     'a file of the queue could not be read, cut or removed; it is tried again',
   ),
+  queue_recovered: event<{ queue: string; records: number }>(
+    'debug',
+    'records came that another process has published, or that come again',
+    (metrics, { queue, records }) => {
+      if (queue === 'telemetry') metrics.add('telemetry_records_recovered_total', records);
+    },
+  ),
+  queue_connection_lost: event<{ purpose: string; error: unknown }>(
+    'warn',
+    'the connection to RabbitMQ was lost; it is opened again',
+  ),
+  queue_connection_retried: event<{ purpose: string; attempt: number; delayMs: number; error: unknown }>(
+    'warn',
+    'RabbitMQ does not answer; the connection is tried again',
+  ),
+  queue_connection_restored: event<{ purpose: string }>('info', 'the connection to RabbitMQ is back'),
+  queue_blocked: event<{ reason: string }>(
+    'warn',
+    'RabbitMQ takes no messages for want of memory or disk; senders are refused until it does',
+  ),
+  queue_unblocked: event<object>('info', 'RabbitMQ takes messages again'),
   // pipeline
   batch_written: event<{
     outcomes: OutcomeCounts;

@@ -20,7 +20,7 @@ export const METRICS = {
   },
   telemetry_records_recovered_total: {
     type: 'counter',
-    help: 'Records found unacknowledged in the queue when the process started.',
+    help: 'Records that came out of the queue and were not received by this process, or came again: found at the start, published by others.',
     labels: [],
   },
   telemetry_records_total: {

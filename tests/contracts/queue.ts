@@ -58,7 +58,21 @@ export class Collector {
 /** Long enough that a delivery which must not come would have come. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 60));
 
-export function describeQueueContract(implementation: string, createStore: () => QueueStore): void {
+/**
+ * @param options.countsUnseen false where the number of messages is all that is known about those that another broker
+ *   object published and that have not been delivered here
+ * @param options.ordersPartialReturns false where messages that came back are no longer in order when a consumer with a
+ *   smaller prefetch took only some of them and gave those back as well
+ */
+export function describeQueueContract(
+  implementation: string,
+  createStore: () => QueueStore,
+  {
+    countsUnseen = true,
+    ordersPartialReturns = true,
+    numRuns = 40,
+  }: { countsUnseen?: boolean; ordersPartialReturns?: boolean; numRuns?: number } = {},
+): void {
   const withBroker = async (store: QueueStore, work: (broker: Broker) => Promise<void>): Promise<void> => {
     const broker = await store.open();
     try {
@@ -222,7 +236,8 @@ export function describeQueueContract(implementation: string, createStore: () =>
         expect(telemetry.depth()).toEqual({ messages: 2, records: 8, bytes: second + third });
       });
       await withBroker(store, async ({ telemetry, failed }) => {
-        expect(telemetry.depth()).toEqual({ messages: 2, records: 8, bytes: second + third });
+        const sizes = countsUnseen ? { records: 8, bytes: second + third } : { records: 0, bytes: 0 };
+        expect(telemetry.depth()).toEqual({ messages: 2, ...sizes });
         expect(failed.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
       });
     });
@@ -259,7 +274,7 @@ export function describeQueueContract(implementation: string, createStore: () =>
               await broker.close();
               broker = await store.open();
             } else {
-              const prefetch = action.kind === 'consume' ? action.prefetch : 1000;
+              const prefetch = action.kind === 'consume' && ordersPartialReturns ? action.prefetch : 1000;
               const wanted = Math.min(prefetch, expected.length);
               const collector = await Collector.on(broker.telemetry, prefetch);
               await collector.received(wanted);
@@ -278,7 +293,7 @@ export function describeQueueContract(implementation: string, createStore: () =>
             expect(collector.ids).toEqual(expected);
           });
         }),
-        { numRuns: 40 },
+        { numRuns },
       );
     });
   });

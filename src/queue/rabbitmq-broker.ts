@@ -1,0 +1,148 @@
+/**
+ * Both queues of the platform on RabbitMQ, over two connections: a broker that is short of memory stops reading from
+ * those that publish, and acknowledgements have to reach it then more than ever.
+ */
+import type { Channel, ChannelModel } from 'amqplib';
+import type { Events } from '../monitoring/events.js';
+import type { Broker } from './queue.js';
+import { RabbitmqAccounts } from './rabbitmq-accounts.js';
+import { ignoreConnectionLoss, RabbitmqConnection } from './rabbitmq-connection.js';
+import { RabbitmqPublisher } from './rabbitmq-publisher.js';
+import { RabbitmqQueue } from './rabbitmq-queue.js';
+import { declareTopology, majorVersion, topology, type Topology } from './rabbitmq-topology.js';
+
+export interface RabbitmqBrokerOptions {
+  readonly url: URL;
+  readonly events: Events;
+  /** In front of every name on the broker; '' unless several platforms share a virtual host. */
+  readonly prefix?: string;
+  /** A publication that is not confirmed after this time has failed. */
+  readonly publishTimeoutMs?: number;
+  /** A connection on which nothing comes for two of these is lost. */
+  readonly heartbeatSeconds?: number;
+  /** How often the broker is asked how many messages there are. */
+  readonly observeIntervalMs?: number;
+}
+
+type Name = keyof Topology;
+const NAMES: readonly Name[] = ['telemetry', 'failed'];
+/** Largest message that a broker takes unless configured otherwise: from 4.0 on less. */
+const maxBodyBytes = (major: number): number => (major >= 4 ? 16 : 128) * 1024 * 1024;
+
+/**
+ * Connects, and declares what is missing.
+ * @throws OperationalError `queue_unavailable` (retryable), `queue_access_refused`, `queue_topology_mismatch`
+ */
+export async function openRabbitmqBroker(options: RabbitmqBrokerOptions): Promise<Broker> {
+  const broker = new RabbitmqBroker(options);
+  await broker.open();
+  return broker;
+}
+
+class RabbitmqBroker implements Broker {
+  readonly telemetry: RabbitmqQueue;
+  readonly failed: RabbitmqQueue;
+  readonly #options: RabbitmqBrokerOptions;
+  readonly #topology: Topology;
+  #publishing: RabbitmqConnection | undefined;
+  #consuming: RabbitmqConnection | undefined;
+  /** For questions; on the consuming connection. */
+  #control: Channel | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: RabbitmqBrokerOptions) {
+    this.#options = options;
+    this.#topology = topology(options.prefix);
+    this.telemetry = this.#createQueue('telemetry');
+    this.failed = this.#createQueue('failed');
+  }
+
+  async open(): Promise<void> {
+    const { url, events, heartbeatSeconds = 10, observeIntervalMs = 2000 } = this.#options;
+    const connection = { url, events, heartbeatSeconds };
+    try {
+      this.#publishing = await RabbitmqConnection.open({
+        ...connection,
+        purpose: 'publishing',
+        setUp: (model) => this.#setUpPublishing(model),
+      });
+      this.#consuming = await RabbitmqConnection.open({
+        ...connection,
+        purpose: 'consuming',
+        setUp: (model) => this.#setUpConsuming(model),
+      });
+    } catch (error) {
+      await this.#publishing?.close();
+      throw error;
+    }
+    for (const queue of NAMES) {
+      const { messages } = this[queue].depth();
+      // Nobody knows how many records are in them before they are delivered: then they are reported as recovered.
+      events.emit('queue_opened', { queue, messages, records: 0, tornBytes: 0 });
+    }
+    this.#timer = setInterval(() => void this.#observe().catch(ignoreConnectionLoss), observeIntervalMs);
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#control = undefined;
+    await this.telemetry.close();
+    await this.failed.close();
+    await this.#publishing?.close();
+    await this.#consuming?.close();
+  }
+
+  #createQueue(name: Name): RabbitmqQueue {
+    const { events, publishTimeoutMs = 10_000 } = this.#options;
+    const accounts = new RabbitmqAccounts((records) => events.emit('queue_recovered', { queue: name, records }));
+    const route = this.#topology[name];
+    const publisher = new RabbitmqPublisher({
+      route,
+      accounts,
+      timeoutMs: publishTimeoutMs,
+      isBlocked: () => this.#publishing?.isBlocked ?? false,
+      onLost: () => this.#publishing?.reset(),
+    });
+    return new RabbitmqQueue({
+      queue: route.queue,
+      accounts,
+      publisher,
+      openChannel: () => (this.#consuming as RabbitmqConnection).openChannel(),
+      onConsumerLost: () => this.#consuming?.reset(),
+      onRefused: (code) => events.emit('queue_refused', { queue: name, code }),
+    });
+  }
+
+  async #setUpPublishing(model: ChannelModel): Promise<void> {
+    const ready = await declareTopology(model, this.#topology);
+    for (const name of NAMES) {
+      this[name].observed(ready[name]);
+      this[name].attachPublisher(await model.createConfirmChannel(), maxBodyBytes(majorVersion(model)));
+    }
+  }
+
+  async #setUpConsuming(model: ChannelModel): Promise<void> {
+    const ready = await declareTopology(model, this.#topology);
+    const control = await model.createChannel();
+    control.on('error', () => {}); // followed by `close`
+    control.on('close', () => {
+      if (this.#control === control) this.#consuming?.reset();
+    });
+    this.#control = control;
+    for (const name of NAMES) {
+      this[name].observed(ready[name]);
+      await this[name].resume(model);
+    }
+  }
+
+  /** Asks how many messages there are; without an answer the last one stays. */
+  async #observe(): Promise<void> {
+    const control = this.#control;
+    if (control === undefined) return;
+    for (const name of NAMES) {
+      const { messageCount } = await control.checkQueue(this.#topology[name].queue);
+      this[name].observed(messageCount);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The consumer of a queue on RabbitMQ, over any number of connections: each new one goes on where the broker says.
+ *
+ * What was handed out on a connection that is gone cannot be acknowledged any more: the broker delivers it again. It
+ * counts against the prefetch until it is settled here, so that repetitions do not pile up in memory.
+ */
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { ConsumeOptions, Consumer, Delivery } from './queue.js';
+import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
+import { ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
+import { fromDelivery, messageIdOf } from './rabbitmq-message.js';
+
+export interface RabbitmqConsumerOptions {
+  readonly queue: string;
+  readonly prefetch: ConsumeOptions;
+  readonly accounts: RabbitmqAccounts;
+  readonly deliver: (delivery: Delivery) => void;
+  /** The channel has ended by itself. */
+  readonly onLost: () => void;
+}
+
+interface Outstanding {
+  readonly tag: number;
+  readonly channel: Channel;
+  readonly message: ConsumeMessage;
+  readonly size: MessageSize;
+}
+
+/** Of a message that was handed out only its place is needed. */
+const NOTHING = Buffer.alloc(0);
+
+export class RabbitmqConsumer implements Consumer {
+  readonly #options: RabbitmqConsumerOptions;
+  #channel: Channel | undefined;
+  #consumerTag: string | undefined;
+  /** Sent by the broker, and to be handed out once there is room. */
+  #held: ConsumeMessage[] = [];
+  /** Handed out and not acknowledged, oldest first. */
+  readonly #outstanding: Outstanding[] = [];
+  #outstandingBytes = 0;
+  #lastTag = 0;
+  #stopped = false;
+
+  constructor(options: RabbitmqConsumerOptions) {
+    this.#options = options;
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Sent by the broker and not handed out. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /** Goes on with this channel. */
+  async attach(channel: Channel): Promise<void> {
+    this.#channel = channel;
+    this.#held = [];
+    channel.on('error', () => {}); // followed by `close`
+    channel.on('close', () => this.#detach(channel));
+    channel.on('handler-error', (error) => {
+      // A delivery may overtake the answer to a cancellation: the broker gives it to the next consumer.
+      if (!error.message.startsWith('Unknown consumer')) throw error;
+    });
+    await channel.prefetch(Math.min(this.#options.prefetch.prefetchMessages, 65_535));
+    const { consumerTag } = await channel.consume(this.#options.queue, (message) => {
+      if (message === null)
+        this.#detach(channel); // the queue was deleted
+      else this.#receive(channel, message);
+    });
+    this.#consumerTag = consumerTag;
+  }
+
+  async acknowledgeThrough(tag: number): Promise<void> {
+    if (tag > this.#lastTag) throw new RangeError(`delivery ${tag} has not been made`);
+    const beyond = this.#outstanding.findIndex((outstanding) => outstanding.tag > tag);
+    const settled = this.#outstanding.splice(0, beyond === -1 ? this.#outstanding.length : beyond);
+    if (settled.length === 0) return;
+    const channel = this.#channel;
+    const last = settled.findLast((outstanding) => outstanding.channel === channel);
+    for (const { size } of settled) this.#outstandingBytes -= size.bytes;
+    this.#options.accounts.settled(settled.map(({ size }) => size));
+    try {
+      if (channel === undefined || last === undefined) return;
+      channel.ack(last.message, true);
+      this.#handOut();
+      await channel.checkQueue(this.#options.queue); // an answer behind the acknowledgement: the broker has it
+    } catch (error) {
+      // On a connection that ends meanwhile nobody knows whether it arrived. If not, the messages come again.
+      if (!isConnectionLoss(error)) throw error;
+    } finally {
+      this.#handOut();
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#held = [];
+    const channel = this.#channel;
+    if (channel === undefined || this.#consumerTag === undefined) return;
+    await channel.cancel(this.#consumerTag).catch(ignoreConnectionLoss);
+  }
+
+  /** After `stop`: gives back what is not acknowledged, in order; from now on nothing can be acknowledged. */
+  async close(): Promise<void> {
+    this.#options.accounts.returned(this.#outstanding.splice(0).map(({ size }) => size));
+    const channel = this.#channel;
+    this.#channel = undefined;
+    if (channel === undefined) return;
+    // Not with a nack: a quorum queue puts what is refused at its end, and what a closed channel held at its head.
+    await channel.close().catch(ignoreConnectionLoss);
+  }
+
+  #receive(channel: Channel, message: ConsumeMessage): void {
+    if (this.#stopped || channel !== this.#channel) return; // comes again
+    this.#held.push(message);
+    this.#handOut();
+  }
+
+  #handOut(): void {
+    if (this.#stopped || this.#channel === undefined) return;
+    let handed = 0;
+    for (const message of this.#held) {
+      if (!this.#hasRoomFor(message)) break;
+      handed++;
+      this.#deliver(this.#channel, message);
+    }
+    if (handed > 0) this.#held.splice(0, handed);
+  }
+
+  #hasRoomFor({ content }: ConsumeMessage): boolean {
+    if (this.#outstanding.length === 0) return true;
+    const { prefetchMessages, prefetchBytes } = this.#options.prefetch;
+    const bytes = this.#outstandingBytes + content.byteLength;
+    return this.#outstanding.length < prefetchMessages && bytes <= prefetchBytes;
+  }
+
+  #deliver(channel: Channel, message: ConsumeMessage): void {
+    const { body, headers } = fromDelivery(message);
+    const size = { records: headers.records, bytes: message.content.byteLength };
+    const tag = ++this.#lastTag;
+    this.#outstanding.push({ tag, channel, message: { ...message, content: NOTHING }, size });
+    this.#outstandingBytes += size.bytes;
+    this.#options.accounts.delivered(messageIdOf(message), size);
+    this.#options.deliver({ tag, body, headers, redelivered: message.fields.redelivered });
+  }
+
+  #detach(channel: Channel): void {
+    if (this.#channel !== channel) return;
+    this.#channel = undefined;
+    this.#held = [];
+    this.#options.onLost();
+  }
+}

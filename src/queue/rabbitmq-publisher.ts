@@ -1,0 +1,208 @@
+/**
+ * Publishes with confirms: what was sent and not confirmed is bounded in messages and bytes, in the order of the calls.
+ * Nothing is repeated here: a publication that fails is its caller's again, and what of it reached the broker all the
+ * same comes as a duplicate.
+ */
+import type { ConfirmChannel } from 'amqplib';
+import { OperationalError } from '../telemetry/operational-error.js';
+import type { OutgoingMessage } from './queue.js';
+import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
+import { messageIdOf, toProperties } from './rabbitmq-message.js';
+import type { Route } from './rabbitmq-topology.js';
+
+export interface RabbitmqPublisherOptions {
+  readonly route: Route;
+  readonly accounts: RabbitmqAccounts;
+  /** A publication that is not confirmed after this time has failed. */
+  readonly timeoutMs: number;
+  readonly isBlocked: () => boolean;
+  /** The channel has ended by itself. */
+  readonly onLost: () => void;
+}
+
+/** Sent and not confirmed; a single message may be larger. */
+const WINDOW_MESSAGES = 8192;
+const WINDOW_BYTES = 32 * 1024 * 1024;
+
+interface Sent {
+  readonly messageId: string;
+  readonly size: MessageSize;
+  /** How it failed, if it did. */
+  failure?: OperationalError | undefined;
+}
+
+export class RabbitmqPublisher {
+  readonly #options: RabbitmqPublisherOptions;
+  #channel: ConfirmChannel | undefined;
+  #maxBodyBytes = 0;
+  /** By message id, so that a returned message is found. */
+  readonly #unconfirmed = new Map<string, Sent>();
+  #unconfirmedBytes = 0;
+  /** The publication before has been sent in full. */
+  #turn: Promise<void> = Promise.resolve();
+  #progress: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: RabbitmqPublisherOptions) {
+    this.#options = options;
+  }
+
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  /** Goes on with this channel. */
+  attach(channel: ConfirmChannel, maxBodyBytes: number): void {
+    this.#channel = channel;
+    this.#maxBodyBytes = maxBodyBytes;
+    channel.on('error', () => {}); // followed by `close`
+    channel.on('close', () => this.#detach(channel));
+    channel.on('return', (message) => {
+      const sent = this.#unconfirmed.get(messageIdOf(message) ?? '');
+      if (sent !== undefined) sent.failure = unroutable(this.#options.route);
+    });
+  }
+
+  /** @throws OperationalError as in `Queue.publish`, and `queue_unavailable` (retryable), `queue_unroutable` */
+  async publish(messages: readonly OutgoingMessage[]): Promise<void> {
+    if (this.#closed) throw closedError();
+    if (messages.length === 0) return;
+    if (this.#channel === undefined) throw this.#unavailable();
+    this.#refuseTooLarge(messages);
+    const deadlineMs = performance.now() + this.#options.timeoutMs;
+    const sent: Sent[] = [];
+    const confirmations: Promise<void>[] = [];
+    const previous = this.#turn;
+    let release: () => void = () => undefined;
+    this.#turn = new Promise((resolve) => (release = resolve));
+    try {
+      try {
+        await this.#inTime(previous, deadlineMs);
+        for (const message of messages) {
+          while (!this.#hasRoomFor(message)) await this.#inTime(this.#moved(), deadlineMs);
+          confirmations.push(this.#send(message, sent));
+        }
+      } finally {
+        void previous.then(release);
+      }
+      await this.#inTime(Promise.all(confirmations), deadlineMs);
+    } catch (error) {
+      for (const confirmation of confirmations) confirmation.catch(() => {}); // the first failure is told
+      this.#options.accounts.abandoned(
+        sent.map(({ messageId }) => messageId),
+        sent.map(({ size }) => size),
+      );
+      throw error;
+    }
+    this.#options.accounts.published(sent.map(({ size }) => size));
+  }
+
+  /** No further publications; waits for those under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const deadlineMs = performance.now() + this.#options.timeoutMs;
+    while (this.#unconfirmed.size > 0 && this.#channel !== undefined && performance.now() < deadlineMs) {
+      await this.#inTime(this.#moved(), deadlineMs).catch(() => {}); // its publisher is told
+    }
+  }
+
+  #hasRoomFor({ body }: OutgoingMessage): boolean {
+    if (this.#channel === undefined) throw this.#unavailable();
+    if (this.#unconfirmed.size === 0) return true;
+    return this.#unconfirmed.size < WINDOW_MESSAGES && this.#unconfirmedBytes + body.byteLength <= WINDOW_BYTES;
+  }
+
+  #send({ body, headers }: OutgoingMessage, sent: Sent[]): Promise<void> {
+    const { route, accounts } = this.#options;
+    const messageId = accounts.nextMessageId();
+    const entry: Sent = { messageId, size: { records: headers.records, bytes: body.byteLength } };
+    const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    sent.push(entry);
+    this.#unconfirmed.set(messageId, entry);
+    this.#unconfirmedBytes += body.byteLength;
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | null): void => {
+        this.#unconfirmed.delete(messageId);
+        this.#unconfirmedBytes -= body.byteLength;
+        for (const wake of this.#progress.splice(0)) wake();
+        const failure = error === null ? entry.failure : this.#failureOf(error);
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
+      const channel = this.#channel as ConfirmChannel;
+      channel.publish(route.exchange, route.routingKey, content, toProperties(headers, messageId), settle);
+    });
+  }
+
+  #failureOf(error: Error): OperationalError {
+    if (error.message !== 'message nacked') return this.#unavailable(error);
+    return new OperationalError(
+      'queue_full',
+      `RabbitMQ has refused a message for the queue ${this.#options.route.queue}: it is at its length limit, or has no majority of its replicas; try again later`,
+      { retryable: true },
+    );
+  }
+
+  #unavailable(cause?: unknown): OperationalError {
+    return new OperationalError(
+      'queue_unavailable',
+      'RabbitMQ has not confirmed the message: the connection is lost or slow, and is opened again; try again later',
+      { retryable: true, cause },
+    );
+  }
+
+  #late(): OperationalError {
+    if (!this.#options.isBlocked()) return this.#unavailable();
+    return new OperationalError(
+      'queue_full',
+      'RabbitMQ takes no messages at present, for want of memory or disk: give it some; try again later',
+      { retryable: true },
+    );
+  }
+
+  /** The same promise, or a failure when the time is over. */
+  async #inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(this.#late()), Math.max(0, deadlineMs - performance.now()));
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Resolves with the next confirm, or when the channel is lost. */
+  #moved(): Promise<void> {
+    return new Promise((resolve) => this.#progress.push(resolve));
+  }
+
+  #detach(channel: ConfirmChannel): void {
+    if (this.#channel !== channel) return;
+    this.#channel = undefined; // amqplib has failed what was unconfirmed before it says so
+    for (const wake of this.#progress.splice(0)) wake();
+    if (!this.#closed) this.#options.onLost();
+  }
+
+  #refuseTooLarge(messages: readonly OutgoingMessage[]): void {
+    const largest = messages.reduce((most, { body }) => Math.max(most, body.byteLength), 0);
+    if (largest <= this.#maxBodyBytes) return;
+    throw new OperationalError(
+      'message_too_large',
+      `a message has ${largest} bytes, and this RabbitMQ takes ${this.#maxBodyBytes}: split it`,
+    );
+  }
+}
+
+function unroutable({ exchange, routingKey, queue }: Route): OperationalError {
+  return new OperationalError(
+    'queue_unroutable',
+    `RabbitMQ has no queue for messages to ${exchange} with the routing key ${routingKey}: bind ${queue} to it, or start again, which does`,
+  );
+}
+
+/** What a queue says that was closed. */
+export function closedError(): OperationalError {
+  return new OperationalError('queue_closed', 'the queue is closed: the program is stopping');
+}

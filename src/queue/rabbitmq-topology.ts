@@ -1,0 +1,92 @@
+/**
+ * What has to exist on the broker: an exchange with the durable quorum queue of telemetry, and `dlx` with the one of
+ * dead letters. Declared on every connection, so that a broker which lost it gets it back; never changed or deleted.
+ */
+import type { ChannelModel } from 'amqplib';
+import { OperationalError } from '../telemetry/operational-error.js';
+
+/** Where a queue is fed and read. */
+export interface Route {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly queue: string;
+}
+
+export interface Topology {
+  readonly telemetry: Route;
+  readonly failed: Route;
+}
+
+/** @param prefix in front of every name: several platforms on one virtual host */
+export function topology(prefix = ''): Topology {
+  return {
+    telemetry: { exchange: `${prefix}telemetry`, routingKey: 'telemetry', queue: `${prefix}telemetry_queue` },
+    failed: { exchange: `${prefix}dlx`, routingKey: 'telemetry.failed', queue: `${prefix}telemetry.failed` },
+  };
+}
+
+const PRECONDITION_FAILED = 406;
+/** From this version on the broker gives up a message after 20 deliveries unless it is told otherwise. */
+const DELIVERY_LIMIT_SINCE = 4;
+
+/** The major version of the broker. */
+export function majorVersion({ connection }: ChannelModel): number {
+  return Number.parseInt(connection.serverProperties.version, 10);
+}
+
+/**
+ * Declares everything; declaring again changes nothing.
+ * @returns messages that are ready in each queue
+ * @throws OperationalError `queue_topology_mismatch`
+ */
+export async function declareTopology(
+  model: ChannelModel,
+  { telemetry, failed }: Topology,
+): Promise<Record<keyof Topology, number>> {
+  const deadLettering = { 'x-dead-letter-exchange': failed.exchange, 'x-dead-letter-routing-key': failed.routingKey };
+  // Order per device is kept by one consumer at a time; the others of several processes stand by.
+  const single = { 'x-single-active-consumer': true };
+  return {
+    failed: await declareRoute(model, failed, {}),
+    telemetry: await declareRoute(model, telemetry, { ...deadLettering, ...single }),
+  };
+}
+
+async function declareRoute(model: ChannelModel, route: Route, queueArguments: object): Promise<number> {
+  const unlimited = majorVersion(model) >= DELIVERY_LIMIT_SINCE ? { 'x-delivery-limit': -1 } : {};
+  // Where a policy bounds the queue, publishing is refused: the default would drop the oldest messages.
+  const always = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', ...unlimited };
+  const channel = await model.createChannel();
+  channel.on('error', () => {}); // the broker closes a channel with its error; the call that caused it is told
+  try {
+    await channel.assertExchange(route.exchange, 'direct', { durable: true });
+    const { messageCount } = await channel.assertQueue(route.queue, {
+      durable: true,
+      arguments: { ...always, ...queueArguments },
+    });
+    await channel.bindQueue(route.queue, route.exchange, route.routingKey);
+    await channel.close();
+    return messageCount;
+  } catch (error) {
+    throw (error as { code?: unknown }).code === PRECONDITION_FAILED ? mismatch(route, error as Error) : error;
+  }
+}
+
+/** `inequivalent arg 'x-queue-type' for queue 'telemetry_queue' in vhost '/': received 'quorum' but current is 'classic'` */
+const INEQUIVALENT =
+  /inequivalent arg '(.+?)' for (queue|exchange) '(.+?)' in vhost '(.+?)': received (.+?) but current is (.+?)"?$/;
+
+function mismatch(route: Route, error: Error): OperationalError {
+  const [, argument, kind = 'queue', name = route.queue, host, wanted, found] = INEQUIVALENT.exec(error.message) ?? [];
+  const difference =
+    argument === undefined
+      ? `is not what this program needs (${error.message})`
+      : `of virtual host ${host} has ${argument} = ${found}, and this program needs ${wanted}`;
+  const remedy =
+    kind === 'queue'
+      ? `let a consumer empty it, delete it (rabbitmqctl delete_queue '${name}'), and start again: it is then created as it has to be`
+      : `delete it and start again: it is then created as it has to be`;
+  return new OperationalError('queue_topology_mismatch', `the ${kind} ${name} ${difference}: ${remedy}`, {
+    cause: error,
+  });
+}
