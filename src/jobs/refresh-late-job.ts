@@ -2,7 +2,7 @@
  * Refreshes the aggregates of days that got rows after the regular refresh had passed them by: imports, gateways that
  * were cut off for weeks. The writer notes such days in `late_days` in the transaction of the rows.
  */
-import { AGGREGATE_LEVELS, rawDropWatermark } from '../storage/aggregate-levels.js';
+import { AGGREGATE_LEVELS, rawDropWatermark, type LevelName } from '../storage/aggregate-levels.js';
 import type { Database } from '../storage/database.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 import { levelPaces } from './refresh-jobs.js';
@@ -31,30 +31,50 @@ interface LateDay {
   readonly noted_at: string;
 }
 
+/**
+ * How far the day in hand has come. A day of a large fleet takes many runs, and to compute it anew is never for
+ * nothing: begun from its start in every run, it would never end, and the days behind it would wait for ever.
+ */
+interface DayProgress {
+  readonly day: LateDay;
+  /** By level: epoch seconds up to which it is done. */
+  readonly reached: Map<LevelName, number>;
+}
+
 const LATE_DAYS_SQL = `
   SELECT day::text AS day, extract(epoch FROM day::timestamp)::float8 AS start, noted_at::text AS noted_at
   FROM late_days ORDER BY day LIMIT ${MAX_DAYS}`;
 
 export function refreshLateJob(): JobDefinition {
   const paces = levelPaces();
+  let progress: DayProgress | undefined;
+  /** Of the same note only: one that has moved stands for rows that came in since, anywhere in the day. */
+  const progressOf = (day: LateDay): DayProgress => {
+    if (progress?.day.day !== day.day || progress.day.noted_at !== day.noted_at) progress = { day, reached: new Map() };
+    return progress;
+  };
   return {
     name: 'refresh-late',
     description: 'refreshes all levels over the days that got readings late',
     lane: 'aggregates',
     intervalSeconds: 30,
     initialDelaySeconds: 10,
-    run: (context) => refreshLateDays(context, paces),
+    run: (context) => refreshLateDays(context, paces, progressOf),
     findFault: findOverdue,
   };
 }
 
-async function refreshLateDays(context: JobContext, paces: ReturnType<typeof levelPaces>): Promise<JobOutcome> {
+async function refreshLateDays(
+  context: JobContext,
+  paces: ReturnType<typeof levelPaces>,
+  progressOf: (day: LateDay) => DayProgress,
+): Promise<JobOutcome> {
   const { database } = context;
   const days = await database.query<LateDay & Record<string, unknown>>(LATE_DAYS_SQL);
   const dropped = await rawDropWatermark();
   let refreshed = 0;
   for (const day of days) {
-    if (!(await refreshDay(context, day.start, dropped, paces))) {
+    if (!(await refreshDay(context, progressOf(day), dropped, paces))) {
       return { detail: { days: refreshed, waiting: days.length - refreshed }, more: true };
     }
     // Only the note that was there before: a writer that moved it forward meanwhile may have added rows since.
@@ -67,10 +87,10 @@ async function refreshLateDays(context: JobContext, paces: ReturnType<typeof lev
   return { detail: { days: refreshed }, more: days.length === MAX_DAYS };
 }
 
-/** All levels of one UTC day, from the readings up. Done again from the start after a yield: what is done costs nothing. */
+/** All levels of one UTC day, from the readings up, each from where it has come to. */
 async function refreshDay(
   context: JobContext,
-  start: number,
+  { day: { start }, reached }: DayProgress,
   droppedUntil: number,
   paces: ReturnType<typeof levelPaces>,
 ): Promise<boolean> {
@@ -78,9 +98,12 @@ async function refreshDay(
   const toSeconds = start + DAY;
   for (const level of AGGREGATE_LEVELS) {
     // A day or hour that is dropped in part can no longer be computed: what is stored of it stays as it is.
-    const fromSeconds = Math.max(start, Math.ceil(droppedUntil / level.bucketSeconds) * level.bucketSeconds);
+    const wholeFrom = Math.ceil(droppedUntil / level.bucketSeconds) * level.bucketSeconds;
+    const fromSeconds = Math.max(start, wholeFrom, reached.get(level.name) ?? start);
     if (fromSeconds >= toSeconds) continue;
-    if (!(await refreshRange(context, level, { fromSeconds, toSeconds, force }, paces[level.name]))) return false;
+    const advanced = (seconds: number): void => void reached.set(level.name, seconds);
+    const range = { fromSeconds, toSeconds, force, advanced };
+    if (!(await refreshRange(context, level, range, paces[level.name]))) return false;
   }
   return true;
 }

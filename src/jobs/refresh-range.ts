@@ -10,6 +10,8 @@ export interface RefreshRange {
   readonly toSeconds: number;
   /** Compute everything anew instead of only what has changed. */
   readonly force?: boolean;
+  /** Told after every slice how far the range is done, epoch seconds: for whoever goes on from there after a yield. */
+  readonly advanced?: (toSeconds: number) => void;
 }
 
 /**
@@ -33,6 +35,7 @@ export async function refreshRange(
     const startedMs = performance.now();
     await context.slice(() => context.database.script(refreshStatement(level.view, from, to, range.force ?? false)));
     pace.record(to - from, performance.now() - startedMs);
+    range.advanced?.(to);
     from = to;
   }
   return true;
