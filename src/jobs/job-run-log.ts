@@ -47,11 +47,14 @@ export class JobRunLog {
     return this.#finish(id, 'failed', null, message.slice(0, MAX_ERROR_LENGTH));
   }
 
-  /** Whether somebody has finished the job within the last seconds without leaving work behind. */
+  /**
+   * Whether somebody has finished the job within the last seconds without leaving work behind. A run in the future
+   * was logged by a clock that has been set back since: it must not keep the job from running until then.
+   */
   async finishedWithin(job: string, seconds: number): Promise<boolean> {
     const rows = await this.#database.query(
       `SELECT FROM job_runs WHERE job = $1 AND started_at > clock_timestamp() - make_interval(secs => $2)
-         AND result = 'succeeded' AND NOT (detail ->> 'more')::boolean`,
+         AND started_at <= clock_timestamp() AND result = 'succeeded' AND NOT (detail ->> 'more')::boolean`,
       [job, seconds],
     );
     return rows.length > 0;

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { JobDefinition } from '../../src/jobs/job.js';
 import { jobDefinitions } from '../../src/jobs/job-definitions.js';
+import { JobRunLog } from '../../src/jobs/job-run-log.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
+import { refreshLateJob } from '../../src/jobs/refresh-late-job.js';
 import type { Database } from '../../src/storage/database.js';
 import { migrate } from '../../src/storage/migrator.js';
 import { openDatabase } from '../../src/storage/open-database.js';
@@ -107,6 +109,17 @@ describe('the job runner, on two connections of a server', () => {
       { result: 'failed', error: 'interrupted: the process ended during the run' },
       { result: 'succeeded', error: null },
     ]);
+  });
+
+  it('runs on after a clock that went ahead was set back', async () => {
+    await databases[0].execute(
+      `INSERT INTO job_runs (job, started_at, finished_at, result, detail)
+       VALUES ('tidy', now() + interval '1 year', now() + interval '1 year', 'succeeded', '{"more": false}')`,
+    );
+    const log = new JobRunLog(databases[0]);
+    expect(await log.finishedWithin('tidy', 60)).toBe(false);
+    await databases[0].execute(`UPDATE job_runs SET started_at = now() - interval '1 second'`);
+    expect(await log.finishedWithin('tidy', 60)).toBe(true);
   });
 
   it('asks a long run to hand back, and comes again at once', async () => {
@@ -245,6 +258,26 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
     expect(writes).toBeGreaterThan(12);
     expect(
       await database.query(`SELECT sum(sample_count)::int AS n FROM telemetry_daily WHERE device_id = 'late'`),
+    ).toEqual([{ n: rows.length }]);
+  });
+
+  it('come to the end of a day that takes many runs, also where it has to be computed anew', async () => {
+    const day = midnightMs - 120 * DAY;
+    const rows = Array.from({ length: 24 }, (_, hour) => randomRow(random, 'anew', day + hour * 3_600_000));
+    await insertRows(database, rows, [dayName(day)]);
+    const { run } = refreshLateJob();
+    let more = true;
+    for (let runs = 0; more && runs < 300; runs++) {
+      let slices = 0;
+      const slice = <T>(work: () => Promise<T>): Promise<T> => {
+        slices++;
+        return work();
+      };
+      ({ more } = await run({ database, nowSeconds: Date.now() / 1000, shouldYield: () => slices > 0, slice }));
+    }
+    expect(await database.query('SELECT FROM late_days')).toEqual([]);
+    expect(
+      await database.query(`SELECT sum(sample_count)::int AS n FROM telemetry_daily WHERE device_id = 'anew'`),
     ).toEqual([{ n: rows.length }]);
   });
 
