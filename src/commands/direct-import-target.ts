@@ -46,8 +46,8 @@ export class DirectImportTarget implements ImportTarget {
           { retryable: true },
         );
       }
-      // A run has a time budget and says how many days it has left.
-      if (!(Number(detail?.['waiting'] ?? 0) > 0)) return;
+      // A run is bounded, in time and in days, and says whether it has left any.
+      if (detail?.['more'] !== true) return;
     }
   }
 }
