@@ -14,7 +14,7 @@ import type { LevelCatalogue, SeriesLevel } from './series-levels.js';
 const SPARKLINE_POINTS = 36;
 /** Beyond this many hours the hourly level answers: it has a sixtieth of the rows. */
 const ONE_MINUTE_LEVEL_HOURS = 24;
-/** Buckets of the level that one statement reads, per device. */
+/** Buckets of the level that one statement reads, per device, and as many more as make whole bins. */
 const SLICE_BUCKETS = 60;
 const ANEW_AFTER_SECONDS = 900;
 
@@ -49,8 +49,10 @@ export class Sparklines {
     const rangeSeconds = this.#hours * 3600;
     const width = Math.ceil(rangeSeconds / SPARKLINE_POINTS / level.bucketSeconds) * level.bucketSeconds;
     const begin = Math.floor((nowSeconds - rangeSeconds) / width) * width;
-    const anew = nowSeconds >= this.#anewAt;
-    const slice = Math.max(width, SLICE_BUCKETS * level.bucketSeconds);
+    // Also after a clock was set back: nothing would be read until it comes by here again.
+    const anew = nowSeconds >= this.#anewAt || nowSeconds < this.#readTo;
+    // Whole bins: of one that two slices share, each would take its part for all of it.
+    const slice = Math.ceil((SLICE_BUCKETS * level.bucketSeconds) / width) * width;
     const bins: Bins = anew ? new Map() : this.#bins;
     for (let from = anew ? begin : Math.max(begin, this.#readTo); from <= nowSeconds; from += slice)
       await this.#readSlice(level, bins, width, from, from + slice);

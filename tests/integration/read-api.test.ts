@@ -160,6 +160,26 @@ describe('GET /v1/devices', () => {
     expect(fresh.size).toBe(3);
   });
 
+  test.each([1, 5, 6, 24])(
+    'takes the mean of whole bins, whatever the length of the curve: %i hours',
+    async (hours) => {
+      const levels = await readLevels(server.database);
+      const now = Date.now() / 1000;
+      const curve = (await new Sparklines(server.database, 'temperature', hours).read(levels, now)).get('A-1');
+      const [first = 0, second = 0] = curve?.timestamps ?? [];
+      const bins = await server.database.query<{ slot: number; mean: number }>(
+        `SELECT extract(epoch FROM date_bin(make_interval(secs => $1), bucket, 'epoch'))::float8 AS slot,
+         avg(temp_avg)::real AS mean
+       FROM telemetry_1min WHERE device_id = 'A-1' AND bucket >= to_timestamp($2) AND bucket <= to_timestamp($3)
+       GROUP BY slot ORDER BY slot`,
+        [second - first, first, now],
+      );
+      const means = new Map(bins.map(({ slot, mean }) => [slot, mean]));
+      // The bin that is open gets rows all the time.
+      expect(curve?.values.slice(0, -1)).toEqual(curve?.timestamps.slice(0, -1).map((slot) => means.get(slot) ?? null));
+    },
+  );
+
   test('tells of one device from when to when it has data', async () => {
     const { body } = await get<DeviceDetail>('/v1/devices/import');
     expect(ajv.validate(DeviceDetailSchema, body), ajv.errorsText()).toBe(true);
