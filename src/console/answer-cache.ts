@@ -12,7 +12,10 @@ interface Entry<T> {
 export interface AnswerCacheOptions {
   /** How old an answer may be at least … */
   readonly maxAgeMs: number;
-  /** … and as a multiple of what it cost: at 10, repeated queries take a tenth of one connection at most. */
+  /**
+   * … and as a multiple of what it cost: at 10, repeated queries take a tenth of one connection at most. Up to a bound:
+   * what took long because it waited for something else must not stand on the page for minutes afterwards.
+   */
   readonly costFactor?: number;
   /** Distinct questions that are kept; the one asked longest ago goes first. */
   readonly maxKeys?: number;
@@ -21,6 +24,7 @@ export interface AnswerCacheOptions {
 }
 
 const DEFAULT_COST_FACTOR = 10;
+const LONGEST_COST_AGE_MS = 30_000;
 const DEFAULT_MAX_KEYS = 32;
 
 export class AnswerCache<T> {
@@ -48,7 +52,8 @@ export class AnswerCache<T> {
       try {
         const answer = await load();
         const costMs = this.#nowMs() - startedMs;
-        entry.freshUntilMs = this.#nowMs() + Math.max(this.#maxAgeMs, costMs * this.#costFactor);
+        const costAgeMs = Math.min(costMs * this.#costFactor, LONGEST_COST_AGE_MS);
+        entry.freshUntilMs = this.#nowMs() + Math.max(this.#maxAgeMs, costAgeMs);
         return answer;
       } catch (error) {
         if (this.#entries.get(key) === entry) this.#entries.delete(key);
