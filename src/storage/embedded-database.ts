@@ -71,8 +71,9 @@ export class EmbeddedDatabase implements Database {
   readonly #locks = new Set<string>();
   readonly #openTransaction = new AsyncLocalStorage<{ open: boolean }>();
   #connection: EmbeddedConnection;
+  /** On the clock that nobody sets: a step back would otherwise keep a crashed engine closed for as long. */
   #reopenAfter = 0;
-  #maintainAfter = Date.now() + MAINTENANCE_INTERVAL_MS;
+  #maintainAfter = performance.now() + MAINTENANCE_INTERVAL_MS;
   #closing: Promise<void> | null = null;
 
   private constructor(directory: string, connection: EmbeddedConnection, events: Events) {
@@ -176,22 +177,22 @@ export class EmbeddedDatabase implements Database {
 
   /** Nobody waits for it, except that the thread does it before the next turn. */
   #maintain(connection: EmbeddedConnection): void {
-    if (connection.broken !== null || Date.now() < this.#maintainAfter) return;
-    this.#maintainAfter = Date.now() + MAINTENANCE_INTERVAL_MS;
+    if (connection.broken !== null || performance.now() < this.#maintainAfter) return;
+    this.#maintainAfter = performance.now() + MAINTENANCE_INTERVAL_MS;
     connection.call({ kind: 'maintain' }).catch((error: unknown) => this.#events.emit('checkpoint_failed', { error }));
   }
 
   /** The connection, opened again where the engine has crashed. */
   async #connected(): Promise<EmbeddedConnection> {
     const error = this.#connection.broken;
-    if (error === null || Date.now() < this.#reopenAfter) return this.#connection;
+    if (error === null || performance.now() < this.#reopenAfter) return this.#connection;
     this.#events.emit('database_reopening', { error });
     await this.#connection.ended();
     try {
       this.#connection = await EmbeddedConnection.open(this.#directory);
       return this.#connection;
     } finally {
-      this.#reopenAfter = Date.now() + REOPEN_INTERVAL_MS;
+      this.#reopenAfter = performance.now() + REOPEN_INTERVAL_MS;
     }
   }
 }
