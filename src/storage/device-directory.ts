@@ -16,7 +16,10 @@ const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
 
 const instant = (micros: string): string => `timestamptz 'epoch' + ${micros} * interval '1 microsecond'`;
 
-/** The SELECT does not see what the INSERT adds: devices that it does not return are new, with the default profile. */
+/**
+ * The SELECT does not see what the INSERT adds: devices that it does not return are new, with the default profile.
+ * $2: NULL where the device has no record in the batch.
+ */
 const MEET_SQL = `
   WITH registered AS (
     INSERT INTO devices (device_id, first_seen)
@@ -74,11 +77,12 @@ export class DeviceDirectory implements DeviceRegistry {
 
   /**
    * The profiles of devices, in one round trip. Those that the database does not know are registered, first seen at
-   * their earliest record in `batch`. Rejects with an OperationalError; calling again is safe.
+   * their earliest record in `batch`; one without a record there was met before, in a batch that was given up, and is
+   * first seen once it has one. Rejects with an OperationalError; calling again is safe.
    */
   async meet(deviceIds: readonly string[], batch: ReadingBatch): Promise<Map<string, DeviceProfile>> {
     const firstUs = earliest(deviceIds, batch);
-    const rows = await this.#database.query(MEET_SQL, [[...firstUs.keys()], [...firstUs.values()]]);
+    const rows = await this.#database.query(MEET_SQL, [deviceIds, deviceIds.map((id) => firstUs.get(id) ?? null)]);
     const profiles = new Map<string, DeviceProfile>(deviceIds.map((id) => [id, DEFAULT_PROFILE]));
     for (const row of rows) profiles.set(row['device_id'] as string, storedProfile(row));
     return profiles;
@@ -134,7 +138,7 @@ export class DeviceDirectory implements DeviceRegistry {
   }
 }
 
-/** The earliest record of each device in the batch; every device has one, or it would not have been met. */
+/** The earliest record of each device in the batch. */
 function earliest(deviceIds: readonly string[], batch: ReadingBatch): Map<string, number> {
   const wanted = new Set(deviceIds);
   const firstUs = new Map<string, number>();

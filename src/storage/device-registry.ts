@@ -14,7 +14,7 @@ export interface DeviceProfile {
 export interface DeviceRegistry {
   /**
    * The profiles of devices new to this process, in one round trip; those new to the database are registered, first
-   * seen at their earliest record in `batch`. Rejects with an OperationalError; calling again is safe.
+   * seen at their earliest record in `batch`. (One that has none there was in a batch that was given up.) Rejects with an OperationalError; calling again is safe.
    */
   meet(deviceIds: readonly string[], batch: ReadingBatch): Promise<ReadonlyMap<string, DeviceProfile>>;
   /** Takes the last values of a written batch; no I/O. */

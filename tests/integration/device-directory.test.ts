@@ -73,6 +73,21 @@ describe('the device directory', () => {
     expect(await directory.meet(['new', 'known'], batch)).toEqual(profiles);
   });
 
+  it('meets a device whose batch was given up in the next one, where it has no record', async () => {
+    await database.execute(`INSERT INTO devices (device_id, expected_channels) VALUES ('waited', '{rpm}')`);
+    const directory = new DeviceDirectory(database);
+    const others = batchOf([{ deviceId: 'other', timestampUs: at(5), values: {} }]);
+    const profiles = await directory.meet(['waited', 'unseen', 'other'], others);
+    expect(profiles.get('waited')?.expectedChannels).toEqual(['rpm']);
+    expect(await device(database, 'unseen')).toEqual({ first_seen: null, last_seen: null });
+    const batch = batchOf([{ deviceId: 'unseen', timestampUs: at(9), values: {} }]);
+    batch.device[0] = 0;
+    directory.written(batch, NOTHING_REFUSED);
+    await directory.flush();
+    const seen = '2026-11-23 00:00:09+00';
+    expect(await device(database, 'unseen')).toEqual({ first_seen: seen, last_seen: seen });
+  });
+
   it('keeps the last value of each channel, forward in time only', async () => {
     const directory = new DeviceDirectory(database);
     const other = new DeviceDirectory(database);
