@@ -82,9 +82,16 @@ function storable(text: string): string {
   return text.replaceAll('\0', '\u2400').replaceAll(/\p{Surrogate}/gu, '\ufffd');
 }
 
-/** The time of a letter, or of its message, or now: third parties write what they like. */
+/** Beyond it no program of ours dates a letter: the year 10000. */
+const LATEST_US = 253_402_300_800_000_000;
+
+const isDated = (micros: unknown): micros is number => typeof micros === 'number' && micros >= 0 && micros < LATEST_US;
+
+/**
+ * The time of a letter, or of its message, or now: third parties write what they like, and one letter that the
+ * database refuses would stay at the head of the queue and block all behind it.
+ */
 function storableTime(timestamp: string | undefined, receivedUs: number | null): string {
   const parsed = timestamp === undefined ? undefined : parseTimestamp(timestamp);
-  const micros = typeof parsed === 'number' && parsed >= 0 ? parsed : (receivedUs ?? Date.now() * 1000);
-  return formatTimestamp(micros);
+  return formatTimestamp([parsed, receivedUs].find(isDated) ?? Date.now() * 1000);
 }

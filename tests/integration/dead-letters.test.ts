@@ -108,6 +108,21 @@ function describeDraining(kind: string, database: () => Database): void {
       expect(foreign['device_id']).toBe('esp ␀ \ufffd 7');
     });
 
+    test.each([Number.NaN, -1, 1e300, 253_402_300_800_000_000])(
+      'a letter of no possible time (%d) is dated by its arrival, and blocks nothing behind it',
+      async (receivedUs) => {
+        const { failed, drained } = await draining(database());
+        const headers = { ...message(0).headers, receivedUs, failure: { code: 'undated', deviceId: null } };
+        await failed.publish([{ body: Buffer.from(`letter of ${receivedUs}`), headers }]);
+        await drained();
+        const rows = await database().query(
+          `SELECT now() - received_at < interval '1 minute' AS recent FROM dead_letters WHERE code = 'undated'`,
+        );
+        expect(rows).toEqual([{ recent: true }]);
+        await database().execute(`DELETE FROM dead_letters WHERE code = 'undated'`);
+      },
+    );
+
     test('the same bytes for the same reason are one letter that counts, and is opened again', async () => {
       const { failed, drained } = await draining(database());
       await failed.publish([letter('same', 'again'), letter('same', 'again'), letter('same', 'against')]);
