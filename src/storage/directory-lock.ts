@@ -7,8 +7,11 @@
  * number is never used twice, so of several that judge the same file abandoned exactly one succeeds.
  */
 import {
+  closeSync,
+  fsyncSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -116,7 +119,7 @@ function takeNumber(dataDir: string, holder: DirectoryHolder): number {
 /** A file appears under its number with its whole content, or somebody else's is there already. */
 function create(dataDir: string, number: number, holder: DirectoryHolder): boolean {
   const draft = join(lockDirectory(dataDir), `draft-${process.pid}-${holder.startTicks ?? ''}`);
-  writeFileSync(draft, JSON.stringify(holder));
+  writeDurably(draft, JSON.stringify(holder));
   try {
     linkSync(draft, lockPath(dataDir, number));
     return true;
@@ -128,11 +131,22 @@ function create(dataDir: string, number: number, holder: DirectoryHolder): boole
   }
 }
 
+/** Durable before it gets its name: a power failure would otherwise leave a lock without content. */
+function writeDurably(path: string, text: string): void {
+  const file = openSync(path, 'w');
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
 function hold(dataDir: string, number: number, holder: DirectoryHolder): DirectoryLock {
   const path = lockPath(dataDir, number);
   let current: DirectoryHolder | null = holder;
   const replace = (content: DirectoryHolder | null): void => {
-    writeFileSync(`${path}.new`, JSON.stringify(content));
+    writeDurably(`${path}.new`, JSON.stringify(content));
     renameSync(`${path}.new`, path);
     current = content;
   };
@@ -177,7 +191,7 @@ function readHighest(dataDir: string): LockFile {
     const number = Math.max(0, ...listNumbers(dataDir));
     if (number === 0) return { number, holder: null };
     try {
-      return { number, holder: JSON.parse(readFileSync(lockPath(dataDir, number), 'utf8')) as DirectoryHolder | null };
+      return { number, holder: readHolder(lockPath(dataDir, number)) };
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error; // removed a moment ago: there is a higher one
     }
@@ -185,6 +199,20 @@ function readHighest(dataDir: string): LockFile {
   throw new OperationalError('directory_locked', `The lock of ${dataDir} changes hands all the time. Try again.`, {
     retryable: true,
   });
+}
+
+function readHolder(path: string): DirectoryHolder | null {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return JSON.parse(text) as DirectoryHolder | null;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new OperationalError(
+      'directory_unusable',
+      `${path} is damaged, so nobody can say who holds the directory. Make sure that no process does, and delete the file.`,
+      { cause: error },
+    );
+  }
 }
 
 function isHeld(dataDir: string, number: number, holder: DirectoryHolder): boolean {

@@ -127,6 +127,16 @@ describe('the lock of a data directory', () => {
 });
 
 describe('a data directory', () => {
+  it('that is damaged is named, and what to do', async () => {
+    const dataDir = temporaryDirectory();
+    const path = leaveLock(dataDir, {});
+    writeFileSync(path, '');
+    await expect(acquireDirectoryLock(dataDir, { command: 'up' })).rejects.toMatchObject({
+      code: 'directory_unusable',
+      message: expect.stringContaining(path) as string,
+    });
+  });
+
   it('carries the version of its layout', async () => {
     const dataDir = temporaryDirectory();
     (await acquireDirectoryLock(dataDir, { command: 'up' })).release();
