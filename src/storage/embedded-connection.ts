@@ -39,7 +39,7 @@ export class EmbeddedConnection {
     const workerData: WorkerOptions = { directory };
     // No flags of the main thread: a test runner's loader has no place in there.
     const worker = new Worker(workerUrl(), { workerData, execArgv: [], name: 'embedded-database' });
-    const opened = await new Promise<Opened>((resolve, reject) => {
+    const opening = new Promise<Opened>((resolve, reject) => {
       const refuse = (reason: string): void =>
         reject(
           new OperationalError(
@@ -54,7 +54,13 @@ export class EmbeddedConnection {
       worker.once('error', (error) => refuse(String(error)));
       worker.once('exit', (code) => refuse(`its thread ended with code ${code}`));
     });
-    return new EmbeddedConnection(worker, opened);
+    try {
+      return new EmbeddedConnection(worker, await opening);
+    } catch (error) {
+      // Gone for certain before anybody opens the directory again.
+      await worker.terminate();
+      throw error;
+    }
   }
 
   /** Why the thread has ended, or null while it lives. Every further call rejects with this. */
@@ -73,9 +79,9 @@ export class EmbeddedConnection {
     });
   }
 
-  /** Closes the cluster properly and waits for the thread to end. */
+  /** Closes the cluster properly, unless it is broken, and waits for the thread to end: the lock is given free then. */
   async close(): Promise<void> {
-    if (this.#broken !== null) return;
+    if (this.#broken !== null) return this.ended();
     await this.call({ kind: 'close' });
     await this.#worker.terminate();
   }
