@@ -135,18 +135,23 @@ export class ServerDatabase implements Database {
     const client = new pg.Client(this.#clientConfig);
     const lost: Error[] = [];
     client.on('error', (error) => lost.push(error));
+    const key = [lockKey(lockName)];
+    let locked = false;
     try {
       await client.connect();
-      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
-        lockKey(lockName),
-      ]);
-      if (rows[0]?.locked !== true) return undefined;
+      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', key);
+      locked = rows[0]?.locked === true;
+      if (!locked) return undefined;
       const result = await work();
       if (lost.length > 0) throw lockLost(lockName, lost[0]);
       return result;
     } catch (error) {
       throw toDatabaseError(error);
     } finally {
+      // Given back in words: the server notices a closed connection only a moment later, and the next one may be faster.
+      if (locked && lost.length === 0) {
+        await client.query('SELECT pg_advisory_unlock($1)', key).catch((error: Error) => lost.push(error)); // goes with the connection then
+      }
       disconnect(client);
     }
   }
