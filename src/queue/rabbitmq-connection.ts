@@ -125,7 +125,7 @@ export class RabbitmqConnection {
 }
 
 /** The broker is there, and does not let this user or this virtual host in. */
-const REFUSED = /ACCESS[_-]REFUSED|NOT[_-]ALLOWED|NOT_FOUND - no vhost|vhost .* not found/i;
+const REFUSED = /ACCESS[_-]REFUSED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
 function connectionError(error: unknown, url: URL): unknown {
   if (error instanceof OperationalError) return error;

@@ -15,6 +15,8 @@ export interface RabbitmqConsumerOptions {
   readonly prefetch: ConsumeOptions;
   readonly accounts: RabbitmqAccounts;
   readonly deliver: (delivery: Delivery) => void;
+  /** A fresh channel; waits until there is a connection. */
+  readonly openChannel: () => Promise<Channel>;
   /** The channel has ended by itself. */
   readonly onLost: () => void;
 }
@@ -28,6 +30,11 @@ interface Outstanding {
 
 /** Of a message that was handed out only its place is needed. */
 const NOTHING = Buffer.alloc(0);
+const MAX_PREFETCH = 65_535;
+/** Weight of the mean size: the messages of the recent past. */
+const MEAN_OVER_MESSAGES = 1000;
+/** So much smaller have messages to be than expected before it is worth a new channel. */
+const WORTH_RENEWING = 4;
 
 export class RabbitmqConsumer implements Consumer {
   readonly #options: RabbitmqConsumerOptions;
@@ -35,6 +42,14 @@ export class RabbitmqConsumer implements Consumer {
   #consumerTag: string | undefined;
   /** Sent by the broker, and to be handed out once there is room. */
   #held: ConsumeMessage[] = [];
+  #heldBytes = 0;
+  /**
+   * AMQP bounds messages, not bytes: this many are asked for, by their mean size. If they are too large all the same, what
+   * does not fit is dropped (the broker has it), and once the rest is settled a new channel begins with a better number.
+   */
+  #prefetchMessages: number;
+  #meanBytes = 0;
+  #isRenewing = false;
   /** Handed out and not acknowledged, oldest first. */
   readonly #outstanding: Outstanding[] = [];
   #outstandingBytes = 0;
@@ -43,6 +58,7 @@ export class RabbitmqConsumer implements Consumer {
 
   constructor(options: RabbitmqConsumerOptions) {
     this.#options = options;
+    this.#prefetchMessages = Math.min(options.prefetch.prefetchMessages, MAX_PREFETCH);
   }
 
   get isStopped(): boolean {
@@ -56,15 +72,17 @@ export class RabbitmqConsumer implements Consumer {
 
   /** Goes on with this channel. */
   async attach(channel: Channel): Promise<void> {
+    if (this.#channel !== undefined || this.#stopped) return await channel.close(); // somebody else was faster
     this.#channel = channel;
-    this.#held = [];
+    this.#drop();
+    this.#isRenewing = false;
     channel.on('error', () => {}); // followed by `close`
     channel.on('close', () => this.#detach(channel));
     channel.on('handler-error', (error) => {
       // A delivery may overtake the answer to a cancellation: the broker gives it to the next consumer.
       if (!error.message.startsWith('Unknown consumer')) throw error;
     });
-    await channel.prefetch(Math.min(this.#options.prefetch.prefetchMessages, 65_535));
+    await channel.prefetch(this.#prefetchMessages);
     const { consumerTag } = await channel.consume(this.#options.queue, (message) => {
       if (message === null)
         this.#detach(channel); // the queue was deleted
@@ -98,7 +116,7 @@ export class RabbitmqConsumer implements Consumer {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#held = [];
+    this.#drop();
     const channel = this.#channel;
     if (channel === undefined || this.#consumerTag === undefined) return;
     await channel.cancel(this.#consumerTag).catch(ignoreConnectionLoss);
@@ -116,7 +134,15 @@ export class RabbitmqConsumer implements Consumer {
 
   #receive(channel: Channel, message: ConsumeMessage): void {
     if (this.#stopped || channel !== this.#channel) return; // comes again
+    const bytes = message.content.byteLength;
+    this.#meanBytes += (bytes - this.#meanBytes) / MEAN_OVER_MESSAGES;
+    if (this.#held.length > 0 && this.#heldBytes + bytes > this.#options.prefetch.prefetchBytes) {
+      this.#meanBytes = Math.max(this.#meanBytes, (this.#heldBytes + bytes) / (this.#held.length + 1));
+      this.#isRenewing = true;
+    }
+    if (this.#isRenewing) return;
     this.#held.push(message);
+    this.#heldBytes += bytes;
     this.#handOut();
   }
 
@@ -126,9 +152,37 @@ export class RabbitmqConsumer implements Consumer {
     for (const message of this.#held) {
       if (!this.#hasRoomFor(message)) break;
       handed++;
+      this.#heldBytes -= message.content.byteLength;
       this.#deliver(this.#channel, message);
     }
     if (handed > 0) this.#held.splice(0, handed);
+    this.#considerRenewing(this.#channel);
+  }
+
+  #drop(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  /** How many messages of the size seen lately make up the prefetch in bytes. */
+  #suitablePrefetch(): number {
+    const { prefetchMessages, prefetchBytes } = this.#options.prefetch;
+    const fitting = Math.floor(prefetchBytes / Math.max(1, this.#meanBytes));
+    return Math.max(1, Math.min(prefetchMessages, MAX_PREFETCH, fitting));
+  }
+
+  #considerRenewing(channel: Channel): void {
+    if (this.#suitablePrefetch() >= this.#prefetchMessages * WORTH_RENEWING) this.#isRenewing = true;
+    const inUse = this.#held.length > 0 || this.#outstanding.some((outstanding) => outstanding.channel === channel);
+    if (!this.#isRenewing || inUse) return;
+    this.#channel = undefined;
+    void this.#renew(channel).catch(ignoreConnectionLoss);
+  }
+
+  async #renew(channel: Channel): Promise<void> {
+    this.#prefetchMessages = this.#suitablePrefetch();
+    await channel.close().catch(ignoreConnectionLoss);
+    await this.attach(await this.#options.openChannel());
   }
 
   #hasRoomFor({ content }: ConsumeMessage): boolean {
@@ -151,7 +205,7 @@ export class RabbitmqConsumer implements Consumer {
   #detach(channel: Channel): void {
     if (this.#channel !== channel) return;
     this.#channel = undefined;
-    this.#held = [];
+    this.#drop();
     this.#options.onLost();
   }
 }

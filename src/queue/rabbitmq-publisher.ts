@@ -7,6 +7,7 @@ import type { ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { OutgoingMessage } from './queue.js';
 import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
+import { isConnectionLoss } from './rabbitmq-connection.js';
 import { messageIdOf, toProperties } from './rabbitmq-message.js';
 import type { Route } from './rabbitmq-topology.js';
 
@@ -130,7 +131,12 @@ export class RabbitmqPublisher {
         else reject(failure);
       };
       const channel = this.#channel as ConfirmChannel;
-      channel.publish(route.exchange, route.routingKey, content, toProperties(headers, messageId), settle);
+      try {
+        channel.publish(route.exchange, route.routingKey, content, toProperties(headers, messageId), settle);
+      } catch (error) {
+        if (!isConnectionLoss(error)) throw error;
+        settle(error as Error); // the connection is closing, and the channel has not learnt of it
+      }
     });
   }
 

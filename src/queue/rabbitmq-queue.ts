@@ -38,10 +38,10 @@ export class RabbitmqQueue implements Queue {
     if (this.#closed) throw closedError();
     if (this.#consumer?.isStopped === false) throw new Error('the queue has a consumer: stop it first');
     const previous = this.#consumer;
-    const { queue, accounts, onConsumerLost } = this.#options;
-    const consumer = new RabbitmqConsumer({ queue, accounts, prefetch: options, deliver, onLost: onConsumerLost });
+    const { queue, accounts, openChannel, onConsumerLost: onLost } = this.#options;
+    const consumer = new RabbitmqConsumer({ queue, accounts, prefetch: options, deliver, openChannel, onLost });
     await previous?.close();
-    await consumer.attach(await this.#options.openChannel());
+    await consumer.attach(await openChannel());
     this.#consumer = consumer;
     return consumer;
   }
