@@ -69,13 +69,23 @@ async function compressOverdue(context: JobContext): Promise<JobOutcome> {
   const chunks = await findOverdue(context.database, 0);
   let compressed = 0;
   let postponed = 0;
+  const failures: unknown[] = [];
   for (const chunk of chunks) {
     if (context.shouldYield()) {
+      if (failures.length > 0) break;
       return { detail: { compressed, postponed, waiting: chunks.length - compressed - postponed }, more: true };
     }
-    if (await context.slice(() => compressUnlessInUse(context.database, chunk))) compressed++;
-    else postponed++;
+    try {
+      if (await context.slice(() => compressUnlessInUse(context.database, chunk))) compressed++;
+      else postponed++;
+    } catch (error) {
+      // One chunk that cannot be compressed must not keep those behind it from it for ever.
+      if (!(error instanceof OperationalError)) throw error;
+      failures.push(error);
+      if (error.retryable) break; // the database as a whole
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return { detail: { compressed, postponed }, more: false };
 }
 
