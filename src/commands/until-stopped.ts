@@ -25,8 +25,11 @@ export async function untilStopped(events: Events, failed: Promise<never>, stop:
     events.emit('stopping', { signal });
     const startedMs = performance.now();
     const deadline = setTimeout(() => process.exit(1), LONGEST_STOP_MS);
-    await stop();
-    clearTimeout(deadline);
+    try {
+      await stop();
+    } finally {
+      clearTimeout(deadline); // also after a failure: it would keep the process for half a minute
+    }
     events.emit('stopped', { milliseconds: Math.round(performance.now() - startedMs) });
   } finally {
     process.off('SIGINT', onSignal);
