@@ -7,6 +7,7 @@ import type { Platform } from './open-platform.js';
 
 export interface RunningServer {
   readonly url: string;
+  /** Ends the requests under way, and with them the pipeline. */
   close(): Promise<void>;
 }
 
@@ -30,7 +31,9 @@ export async function serve(
   });
   const url = await listenHttp(server, config.http, events);
   platform.lock.setServiceUrl(url);
-  return { url, close: () => server.close() };
+  // Both at once: the server waits for its requests, and an import among them for a pipeline that holds what the
+  // database does not take. Told to stop, it lets go of it.
+  return { url, close: async () => void (await Promise.all([server.close(), pipeline.stop()])) };
 }
 
 async function databaseState({ database }: Platform): Promise<{ ok: boolean; detail: string }> {
