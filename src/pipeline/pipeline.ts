@@ -76,6 +76,11 @@ export class Pipeline {
   #failure: unknown;
   /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
   #stateIsAhead = false;
+  /**
+   * A batch of the queue was not settled and will not be. Acknowledging is cumulative: nothing behind it may be
+   * acknowledged any more, or it would be lost.
+   */
+  #gaveUp = false;
   #checkpointedMs = performance.now();
   /** Batches evaluated and not yet committed: while there are any, device state is ahead of the stored rows. */
   #uncommitted = 0;
@@ -117,9 +122,12 @@ export class Pipeline {
     this.#takeNoMore();
     this.#stopping.abort();
     clearInterval(this.#timer);
-    await this.#running;
-    await this.#housekeeping;
-    await (await this.#consuming)?.stop();
+    try {
+      await this.#running;
+      await this.#housekeeping;
+    } finally {
+      await (await this.#consuming)?.stop();
+    }
     if (!this.#stateIsAhead) await this.#parts.states.checkpoint();
     await this.#flush();
   }
@@ -134,7 +142,12 @@ export class Pipeline {
       const prepared = await this.#prepare(work);
       await this.#writing;
       if (prepared === undefined) continue; // stopped, or an import that was told why not
-      this.#writing = this.#guard(this.#write(prepared));
+      if (this.#gaveUp) {
+        this.#stateIsAhead = true;
+        work.request?.reject(stoppedError());
+        continue;
+      }
+      this.#writing = this.#guard(this.#write(prepared), work.request);
     }
     await this.#writing;
     await this.#settling;
@@ -142,9 +155,11 @@ export class Pipeline {
   }
 
   /** A programming error in what nobody awaits at once ends the pipeline here and now: `finished` rejects with it. */
-  #guard(work: Promise<void>): Promise<void> {
+  #guard(work: Promise<void>, request?: ImportRequest): Promise<void> {
     return work.catch((error: unknown) => {
       this.#failure ??= error;
+      this.#gaveUp = true;
+      request?.reject(stoppedError()); // nobody else would tell it, and the server waits for it when it closes
       this.#takeNoMore();
     });
   }
@@ -156,6 +171,7 @@ export class Pipeline {
   /** Saves device state between two batches, when no evaluated row waits for its commit. */
   async #checkpoint(): Promise<void> {
     await this.#writing;
+    if (this.#stateIsAhead) return; // the batch was given up meanwhile
     this.#checkpointedMs = performance.now();
     await this.#parts.states.checkpoint();
   }
@@ -255,14 +271,18 @@ export class Pipeline {
       batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => this.#parts.sink.write(batch));
     if (written === undefined) {
       // Stopped, or an import that cannot succeed. Only what stays in the queue comes again and has to be judged anew.
-      if (work.request === undefined) this.#stateIsAhead = true;
+      if (work.request === undefined) this.#stateIsAhead = this.#gaveUp = true;
       else this.#uncommitted--;
+      this.#giveBack(batch);
       return;
     }
     this.#uncommitted--;
     const seconds = (performance.now() - startedMs) / 1000;
     // The next write need not wait for what follows this one; the prefetch bounds how much can be behind.
-    this.#settling = this.#guard(this.#settling.then(() => this.#settle(prepared, written, seconds)));
+    this.#settling = this.#guard(
+      this.#settling.then(() => this.#settle(prepared, written, seconds)),
+      work.request,
+    );
   }
 
   /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
@@ -272,6 +292,7 @@ export class Pipeline {
     seconds: number,
   ): Promise<void> {
     const { registry, events } = this.#parts;
+    if (this.#gaveUp && work.request === undefined) return; // its rows come again, as duplicates
     for (const { row, rejection } of written.refused) {
       const delivery = batch.delivery[row] as number;
       const index = batch.deliveryIndex[row] as number;
@@ -279,7 +300,10 @@ export class Pipeline {
     }
     if (refused.length > 0) {
       const durable = await this.#holding(work.request, () => this.#publishDeadLetters(refused));
-      if (durable === undefined) return;
+      if (durable === undefined) {
+        if (work.request === undefined) this.#gaveUp = true;
+        return;
+      }
     }
     registry.written(batch, written);
     const lastTag = work.messages.at(-1)?.tag;

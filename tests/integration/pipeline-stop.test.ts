@@ -1,0 +1,147 @@
+/** What a pipeline that stops or breaks down half-way leaves in the queue: everything that is not settled. */
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.js';
+import type { DeviceStates } from '../../src/pipeline/device-states.js';
+import { Pipeline } from '../../src/pipeline/pipeline.js';
+import { openBroker } from '../../src/queue/open-broker.js';
+import type { Broker, Queue } from '../../src/queue/queue.js';
+import type { DeviceRegistry } from '../../src/storage/device-registry.js';
+import type { TelemetrySink, WriteResult } from '../../src/storage/telemetry-sink.js';
+import { OperationalError } from '../../src/telemetry/operational-error.js';
+import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
+import { reject } from '../../src/telemetry/rejection.js';
+import { Core } from '../support/core.js';
+import { silentEvents } from '../support/inspection.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+const AWAY = new OperationalError('database_unavailable', 'away', { retryable: true });
+
+interface Scene {
+  readonly pipeline: Pipeline;
+  readonly broker: Broker;
+  readonly finished: Promise<void>;
+  /** Devices whose rows are committed, in order. */
+  readonly committed: string[];
+}
+
+/** A pipeline that forms a batch of each message, in front of a sink and a queue of dead letters that do as told. */
+async function startScene(told: {
+  write?: (deviceId: string) => Promise<WriteResult | undefined>;
+  publishFailed?: (count: number) => Promise<void>;
+}): Promise<Scene> {
+  const events = silentEvents();
+  const broker = await openBroker(
+    loadConfig({ environment: {}, overrides: { dataDir: temporaryDirectory('stop') } }),
+    events,
+  );
+  const committed: string[] = [];
+  const sink: TelemetrySink = {
+    async write(batch: ReadingBatch) {
+      const deviceId = batch.deviceId[0] as string;
+      const result = (await told.write?.(deviceId)) ?? { stored: 1, merged: 0, duplicate: 0, refused: [] };
+      committed.push(deviceId);
+      return result;
+    },
+  };
+  let publications = 0;
+  const failed: Queue = {
+    publish: async () => told.publishFailed?.(++publications),
+    consume: (options, deliver) => broker.failed.consume(options, deliver),
+    depth: () => broker.failed.depth(),
+  };
+  const registry: DeviceRegistry = {
+    meet: async () => new Map(),
+    written: () => undefined,
+    flush: async () => undefined,
+  };
+  const states = {
+    load: async () => undefined,
+    markDirty: () => undefined,
+    checkpoint: async () => undefined,
+  } as unknown as DeviceStates;
+  const { devices, evaluator } = new Core();
+  const options = { batchRecords: 1, maxBatchRecords: 1, batchIntervalMs: 10, checkpointIntervalMs: 60_000 };
+  const nowUs = (): number => Date.now() * 1000;
+  const pipeline = new Pipeline({
+    queue: broker.telemetry,
+    failed,
+    sink,
+    registry,
+    devices,
+    states,
+    evaluator,
+    events,
+    options,
+    nowUs,
+  });
+  const messages = ['esp-1', 'esp-2', 'esp-3'].map((device_id) => ({
+    body: Buffer.from(JSON.stringify({ device_id, timestamp: new Date().toISOString(), temperature: 80 })),
+    headers: {
+      schemaVersion: 1,
+      contentType: 'application/json' as const,
+      records: 1,
+      receivedUs: nowUs(),
+      source: 'test',
+    },
+  }));
+  await broker.telemetry.publish(messages);
+  const { finished } = await pipeline.start();
+  finished.catch(() => undefined);
+  return { pipeline, broker, finished, committed };
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+
+describe('a pipeline that ends', () => {
+  it('acknowledges nothing behind a batch that it gave up because it was stopped', async () => {
+    let tries = 0;
+    let failFirst: (error: unknown) => void = () => undefined;
+    const scene = await startScene({
+      write: (deviceId) =>
+        deviceId === 'esp-1' && ++tries === 1
+          ? new Promise((_resolve, rejectWrite) => (failFirst = rejectWrite))
+          : Promise.resolve(undefined),
+    });
+    await soon(); // the second batch is prepared behind the first
+    const stopped = scene.pipeline.stop();
+    failFirst(AWAY);
+    await stopped;
+    expect(scene.broker.telemetry.depth().messages).toBe(3);
+    await scene.broker.close();
+  });
+
+  it('acknowledges nothing behind a batch whose write broke down', async () => {
+    let breakDown: (error: unknown) => void = () => undefined;
+    const scene = await startScene({
+      write: (deviceId) =>
+        deviceId === 'esp-1'
+          ? new Promise((_resolve, rejectWrite) => (breakDown = rejectWrite))
+          : Promise.resolve(undefined),
+    });
+    await soon();
+    breakDown(new TypeError('a defect'));
+    await expect(scene.finished).rejects.toThrow('broke down');
+    expect(scene.broker.telemetry.depth().messages).toBe(3);
+    await scene.broker.close();
+  });
+
+  it.each<[string, () => unknown]>([
+    ['the stop came before', () => AWAY],
+    ['publishing them broke down', () => new TypeError('a defect')],
+  ])('acknowledges nothing behind a batch whose dead letters are not durable: %s', async (_why, failure) => {
+    let fail: (error: unknown) => void = () => undefined;
+    const rejection = reject('conflict', 'temperature', 'contradicts');
+    const scene = await startScene({
+      write: async () => ({ stored: 0, merged: 0, duplicate: 0, refused: [{ row: 0, rejection }] }),
+      publishFailed: (count) =>
+        count === 1 ? new Promise((_resolve, rejectPublish) => (fail = rejectPublish)) : Promise.resolve(),
+    });
+    await soon(); // the batches behind are written, and wait for the first to be settled
+    const stopped = scene.pipeline.stop().catch(() => undefined);
+    fail(failure());
+    await stopped;
+    await scene.finished.catch(() => undefined);
+    expect(scene.broker.telemetry.depth().messages).toBe(3);
+    await scene.broker.close();
+  });
+});
