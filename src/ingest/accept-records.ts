@@ -9,7 +9,7 @@ import { isRejection, Malformed, readRecord, type RecordContext } from '../pipel
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import { countLines, countOpeners, scanBody } from './body-scan.js';
-import { recordSpans, type RecordSpans } from './record-spans.js';
+import { recordSpans, type RecordSpans } from '../pipeline/record-spans.js';
 
 export interface IngestLimits {
   readonly maxRecordsPerRequest: number;

@@ -4,6 +4,7 @@
  * ten times cheaper than scanning, and settles it for the bodies that gateways send.
  */
 import type { BodyType } from '../pipeline/read-body.js';
+import { stringEnd } from '../telemetry/json-bytes.js';
 
 export interface BodyScan {
   /** Levels of nesting: 1 for a flat object. */
@@ -20,17 +21,6 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const NEWLINE = 0x0a;
-
-/** Where the string ends whose opening quote is at `at`: the position of its closing quote, or the end of the bytes. */
-export function stringEnd(bytes: Uint8Array, at: number): number {
-  let position = at + 1;
-  for (; position < bytes.length; position++) {
-    const byte = bytes[position];
-    if (byte === QUOTE) return position;
-    if (byte === BACKSLASH) position++;
-  }
-  return position;
-}
 
 /** How often a byte occurs, counted no further than `limit`. */
 function countUpTo(bytes: Buffer, byte: number, limit: number): number {

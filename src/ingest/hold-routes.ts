@@ -1,6 +1,7 @@
 /** `/v1/holds`: ranges that retention leaves alone, e.g. what was just imported. */
 import type { FastifyPluginAsync } from 'fastify';
 import { checkDeviceId } from '../pipeline/read-record.js';
+import { audit } from '../storage/audit-log.js';
 import type { Database, Row } from '../storage/database.js';
 import { formatTimestamp, parseTimestamp, sqlTimestamp } from '../telemetry/timestamp.js';
 import { errors, HoldListSchema, HoldSchema, NewHoldSchema, type NewHold } from './api-schemas.js';
@@ -57,12 +58,17 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
         const toUs = readInstant('to', to);
         if (toUs <= fromUs) throw new HttpError(400, 'empty_range', 'to is not later than from; swap them', 'to');
         const expires = expiresAt === undefined ? null : sqlTimestamp(readInstant('expires_at', expiresAt));
-        const [row] = await database.query(
-          `INSERT INTO holds (device_id, range_from, range_to, reason, created_by, expires_at)
-           VALUES ($1, $2::timestamptz, $3::timestamptz, $4, $5, $6::timestamptz) RETURNING ${COLUMNS}`,
-          [deviceId ?? null, sqlTimestamp(fromUs), sqlTimestamp(toUs), reason, `http:${request.ip}`, expires],
-        );
-        return reply.code(201).send(toHold(row as Row));
+        const actor = `http:${request.ip}`;
+        const row = await database.transaction(async (session) => {
+          const [created] = await session.query(
+            `INSERT INTO holds (device_id, range_from, range_to, reason, created_by, expires_at)
+             VALUES ($1, $2::timestamptz, $3::timestamptz, $4, $5, $6::timestamptz) RETURNING ${COLUMNS}`,
+            [deviceId ?? null, sqlTimestamp(fromUs), sqlTimestamp(toUs), reason, actor, expires],
+          );
+          await audit(session, { actor, action: 'hold.create', target: String(created?.['id']), detail: { reason } });
+          return created as Row;
+        });
+        return reply.code(201).send(toHold(row));
       },
     );
     server.get(

@@ -38,6 +38,11 @@ describe('/v1/holds', () => {
     expect(holds).toHaveLength(2);
     expect(holds[0]).toMatchObject({ device_id: 'ESP-1', expires_at: '2027-01-01T00:00:00Z' });
     expect(holds[1]).toEqual(created.json());
+    const log = await target.database.query('SELECT actor, action, target, detail FROM audit_log ORDER BY id');
+    expect(log).toMatchObject([
+      { actor: 'http:127.0.0.1', action: 'hold.create', detail: { reason: hold.reason } },
+      { target: String((holds[0] as { id: number }).id) },
+    ]);
   });
 
   it.each([

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { detectBodyType } from '../../src/ingest/accept-records.js';
 import { scanBody } from '../../src/ingest/body-scan.js';
-import { recordSpans } from '../../src/ingest/record-spans.js';
+import { recordSpans } from '../../src/pipeline/record-spans.js';
 import { readBody } from '../../src/pipeline/read-body.js';
 import { isRejection } from '../../src/pipeline/read-record.js';
 

@@ -4,8 +4,8 @@
  *
  * The bytes have been parsed before: they are valid JSON (NDJSON: lines, each valid or not).
  */
-import type { BodyForm } from '../pipeline/read-body.js';
-import { stringEnd } from './body-scan.js';
+import { stringEnd } from '../telemetry/json-bytes.js';
+import type { BodyForm } from './read-body.js';
 
 /** First byte and the one after the last, record by record: [start, end, start, end …]. */
 export type RecordSpans = readonly number[];
