@@ -1,12 +1,12 @@
 /** Messages, read and on their way into the database. */
 import type { FailureHeaders } from '../queue/queue.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
-import { nestsDeeperThan } from '../telemetry/nesting.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import type { DeviceTable } from './device-table.js';
 import type { Message } from './batch-former.js';
+import { originalRecord } from './original-record.js';
 import { readBody, type ParsedBody } from './read-body.js';
-import { isRejection, Malformed, readRecord, type RecordContext } from './read-record.js';
+import { isRejection, readRecord, type RecordContext } from './read-record.js';
 
 /** A record (or a whole message) that cannot be stored, with its original bytes. */
 export interface RefusedRecord {
@@ -17,8 +17,6 @@ export interface RefusedRecord {
   readonly records: number;
 }
 
-const REWRITABLE_DEPTH = 200;
-
 const contextOf = (message: Message, nowUs: number): RecordContext => ({
   receivedUs: message.headers.receivedUs ?? nowUs,
   sourceSystem: 'scada',
@@ -27,17 +25,6 @@ const contextOf = (message: Message, nowUs: number): RecordContext => ({
 /** Reads a message's body; a rejection when nothing in it can be read. */
 export function readMessage(message: Message, nowUs: number): ParsedBody | Rejection {
   return readBody(message.body, message.headers.contentType, contextOf(message, nowUs));
-}
-
-/** The bytes of one record of a message, with the defaults of its envelope around it, for a dead letter. */
-function originalRecord(message: Message, parsed: ParsedBody, index: number): Uint8Array {
-  const record = parsed.records[index];
-  if (record instanceof Malformed) return Buffer.from(record.text);
-  // Written out again, a record nested that deep would overflow the stack: the message stands for it.
-  if (parsed.records.length === 1 || nestsDeeperThan(record, REWRITABLE_DEPTH)) return message.body;
-  return Buffer.from(
-    JSON.stringify(parsed.envelope === undefined ? record : { ...parsed.envelope, records: [record] }),
-  );
 }
 
 function deviceOf(record: unknown, context: RecordContext): string | null {
@@ -50,7 +37,7 @@ function deviceOf(record: unknown, context: RecordContext): string | null {
 export function refuse(message: Message, parsed: ParsedBody, index: number, rejection: Rejection): RefusedRecord {
   const deviceId = deviceOf(parsed.records[index], parsed.context);
   return {
-    original: originalRecord(message, parsed, index),
+    original: originalRecord(message.body, parsed, index),
     rejection,
     failure: { code: rejection.code, deviceId },
     records: 1,

@@ -13,19 +13,13 @@
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
-import { MICROS_PER_DAY } from '../telemetry/timestamp.js';
 import { CopyEncoder, TELEMETRY_COPY_TARGET } from './copy-encoder.js';
 import type { Database, Session } from './database.js';
-import { batchOfMerged, groupByKey, reconcileBatch, type ReconciledBatch } from './reconcile-batch.js';
+import { groupByKey, reconcileBatch, type ReconciledBatch } from './reconcile-batch.js';
+import { lockMerges, noteLateDays, oldDays, writeReconciled } from './write-reconciled.js';
 import { failureKind, sqlStateOf } from './sql-state.js';
 import type { TelemetrySink, WriteResult } from './telemetry-sink.js';
-import { fetchStoredRows, updateStoredRows } from './telemetry-writer-rows.js';
-
-/**
- * Rows older than this are noted in `late_days`, and may lie in compressed chunks: a day less than the seven that
- * the regular refresh of the one-minute level looks back and that chunks stay uncompressed.
- */
-const OLD_AFTER_US = 6 * MICROS_PER_DAY;
+import { fetchStoredRows } from './telemetry-writer-rows.js';
 
 /** Batches encoded and not yet written: one on its way to the database, one waiting behind it. */
 const ENCODERS = 2;
@@ -36,17 +30,6 @@ const MAX_RECONCILE_ATTEMPTS = 5;
 const UNIQUE_VIOLATION = '23505';
 /** More rows of compressed chunks would be opened in one transaction than TimescaleDB allows: fewer may pass. */
 const CONFIGURATION_LIMIT_EXCEEDED = '53400';
-
-/**
- * Merging writers take turns: two that fill different channels of one row at the same time would otherwise
- * overwrite each other. Plain COPYs do not take it. The number only has to differ from other locks of the program.
- */
-const MERGE_LOCK_SQL = `SELECT pg_advisory_xact_lock(hashtext('downhole telemetry merge'))`;
-
-/** In order of the days, so that two writers never wait for each other in a circle. */
-const NOTE_LATE_DAYS_SQL = `
-  INSERT INTO late_days (day) SELECT date '1970-01-01' + number FROM unnest($1::int[]) AS number
-  ON CONFLICT (day) DO UPDATE SET noted_at = clock_timestamp()`;
 
 /** What has become of the rows of one `write` so far. */
 interface Tally {
@@ -157,11 +140,11 @@ class BatchWrite {
 
   /** The fast path: all rows are new. Without old rows it is a single statement. */
   async #copy(rows: Int32Array, encoded: readonly Uint8Array[]): Promise<void> {
-    const days = this.#oldDays(rows);
+    const days = oldDays(this.#batch, rows, this.#nowUs);
     if (days.length === 0) await this.#database.copyBinary(TELEMETRY_COPY_TARGET, encoded);
     else {
       await this.#database.transaction(async (session) => {
-        await session.execute(NOTE_LATE_DAYS_SQL, [days]);
+        await noteLateDays(session, days);
         await session.copyBinary(TELEMETRY_COPY_TARGET, encoded);
       });
     }
@@ -186,32 +169,11 @@ class BatchWrite {
   }
 
   async #reconcileWithin(session: Session, rows: Int32Array): Promise<ReconciledBatch> {
-    await session.execute(MERGE_LOCK_SQL);
+    await lockMerges(session);
     const groups = groupByKey(this.#batch, rows);
     const plan = reconcileBatch(this.#batch, groups, await fetchStoredRows(session, groups));
-    const changedKeys = [...plan.newMerged, ...plan.updated].map(({ group }) => group.rows[0] as number);
-    const days = this.#oldDays([...plan.newRows, ...changedKeys]);
-    if (days.length > 0) await session.execute(NOTE_LATE_DAYS_SQL, [days]);
-    if (plan.newRows.length > 0) {
-      await session.copyBinary(TELEMETRY_COPY_TARGET, this.#encoder.encode(this.#batch, this.#nowUs, plan.newRows));
-    }
-    if (plan.newMerged.length > 0) {
-      const merged = batchOfMerged(this.#batch, plan.newMerged);
-      await session.copyBinary(TELEMETRY_COPY_TARGET, this.#encoder.encode(merged, this.#nowUs));
-    }
-    await updateStoredRows(session, plan.updated, this.#nowUs - OLD_AFTER_US);
+    await writeReconciled(session, this.#batch, plan, this.#encoder, this.#nowUs);
     return plan;
-  }
-
-  /** The UTC days, counted from 1970, of the rows that the regular refresh of the aggregates may have passed by. */
-  #oldDays(rows: ArrayLike<number>): number[] {
-    const beforeUs = this.#nowUs - OLD_AFTER_US;
-    const days = new Set<number>();
-    for (let index = 0; index < rows.length; index++) {
-      const timestampUs = this.#batch.timestampUs[rows[index] as number] as number;
-      if (timestampUs < beforeUs) days.add(Math.floor(timestampUs / MICROS_PER_DAY));
-    }
-    return [...days].sort((a, b) => a - b);
   }
 }
 
