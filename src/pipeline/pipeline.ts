@@ -9,7 +9,7 @@ import type { Events } from '../monitoring/events.js';
 import { encodeDeadLetter } from '../queue/dead-letter.js';
 import type { Consumer, Delivery, MessageHeaders, OutgoingMessage, Queue } from '../queue/queue.js';
 import type { DeviceRegistry } from '../storage/device-registry.js';
-import type { TelemetrySink, WriteResult } from '../storage/telemetry-sink.js';
+import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../storage/telemetry-sink.js';
 import { backoffMs, pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { zeroOutcomes, type OutcomeCounts } from '../telemetry/outcome.js';
@@ -61,7 +61,6 @@ const BATCHES = 3;
 /** How often last values are written, at most; and at most this share of the time goes into it: 1 / FLUSH_REST. */
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 const FLUSH_REST = 8;
-const NOTHING_WRITTEN: WriteResult = { stored: 0, merged: 0, duplicate: 0, refused: [] };
 
 export class Pipeline {
   readonly #parts: PipelineParts;

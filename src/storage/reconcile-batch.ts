@@ -22,8 +22,8 @@ export interface ReconciledBatch {
   /** Keys whose stored row gets more. */
   readonly updated: readonly ChangedRow[];
   readonly stored: number;
-  readonly merged: number;
-  readonly duplicate: number;
+  readonly mergedRows: readonly number[];
+  readonly duplicateRows: readonly number[];
   readonly refused: readonly { readonly row: number; readonly rejection: Rejection }[];
 }
 
@@ -78,8 +78,8 @@ export function reconcileBatch(
   const newMerged: ChangedRow[] = [];
   const updated: ChangedRow[] = [];
   const refused: { row: number; rejection: Rejection }[] = [];
-  let merged = 0;
-  let duplicate = 0;
+  const mergedRows: number[] = [];
+  const duplicateRows: number[] = [];
   for (const [index, group] of groups.entries()) {
     const existing = stored[index];
     let current = existing;
@@ -91,12 +91,12 @@ export function reconcileBatch(
         continue;
       }
       const outcome = reconcile(current, incoming);
-      if (outcome.kind === 'duplicate') duplicate++;
+      if (outcome.kind === 'duplicate') duplicateRows.push(row);
       else if (outcome.kind === 'conflict') {
         const field = (CHANNELS[outcome.channel] as (typeof CHANNELS)[number]).name;
         refused.push({ row, rejection: reject('conflict', field, describeConflict(outcome)) });
       } else {
-        merged++;
+        mergedRows.push(row);
         changed = true;
         current = outcome.row;
       }
@@ -104,7 +104,15 @@ export function reconcileBatch(
     if (changed) (existing === undefined ? newMerged : updated).push({ group, values: current as RowValues });
     else if (existing === undefined) newRows.push(group.rows[0] as number);
   }
-  return { newRows, newMerged, updated, stored: newRows.length + newMerged.length, merged, duplicate, refused };
+  return {
+    newRows,
+    newMerged,
+    updated,
+    stored: newRows.length + newMerged.length,
+    mergedRows,
+    duplicateRows,
+    refused,
+  };
 }
 
 /** Rows made of several reports as a batch of their own; source and key are those of the first report. */

@@ -6,9 +6,21 @@ export interface WriteResult {
   readonly stored: number;
   readonly merged: number;
   readonly duplicate: number;
+  /** Which rows were merged and which were duplicates: as many as the totals say, so that nearly always there are none. */
+  readonly mergedRows: readonly number[];
+  readonly duplicateRows: readonly number[];
   /** Rows that were not written, each with its reason; the rest of the batch is committed. */
   readonly refused: readonly { readonly row: number; readonly rejection: Rejection }[];
 }
+
+export const NOTHING_WRITTEN: WriteResult = {
+  stored: 0,
+  merged: 0,
+  duplicate: 0,
+  mergedRows: [],
+  duplicateRows: [],
+  refused: [],
+};
 
 export interface TelemetrySink {
   /**

@@ -36,8 +36,19 @@ interface Tally {
   stored: number;
   merged: number;
   duplicate: number;
+  readonly mergedRows: number[];
+  readonly duplicateRows: number[];
   readonly refused: { readonly row: number; readonly rejection: Rejection }[];
 }
+
+const emptyTally = (): Tally => ({
+  stored: 0,
+  merged: 0,
+  duplicate: 0,
+  mergedRows: [],
+  duplicateRows: [],
+  refused: [],
+});
 
 /** Writes through one database, in the order of the calls. The callers keep at most two writes in flight. */
 export class TelemetryWriter implements TelemetrySink {
@@ -98,7 +109,7 @@ class BatchWrite {
   readonly #batch: ReadingBatch;
   readonly #encoder: CopyEncoder;
   readonly #nowUs: number;
-  readonly #tally: Tally = { stored: 0, merged: 0, duplicate: 0, refused: [] };
+  readonly #tally: Tally = emptyTally();
 
   constructor(database: Database, batch: ReadingBatch, encoder: CopyEncoder, nowUs: number) {
     this.#database = database;
@@ -157,8 +168,10 @@ class BatchWrite {
       try {
         const outcome = await this.#database.transaction((session) => this.#reconcileWithin(session, rows));
         this.#tally.stored += outcome.stored;
-        this.#tally.merged += outcome.merged;
-        this.#tally.duplicate += outcome.duplicate;
+        this.#tally.merged += outcome.mergedRows.length;
+        this.#tally.duplicate += outcome.duplicateRows.length;
+        for (const row of outcome.mergedRows) this.#tally.mergedRows.push(row);
+        for (const row of outcome.duplicateRows) this.#tally.duplicateRows.push(row);
         this.#tally.refused.push(...outcome.refused);
         return;
       } catch (error) {

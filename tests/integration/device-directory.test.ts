@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, Row } from '../../src/storage/database.js';
 import { DeviceDirectory } from '../../src/storage/device-directory.js';
+import { NOTHING_WRITTEN } from '../../src/storage/telemetry-sink.js';
 import { TelemetryWriter } from '../../src/storage/telemetry-writer.js';
 import { MICROS_PER_SECOND } from '../../src/telemetry/timestamp.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
@@ -8,7 +9,6 @@ import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { batchOf, type TestReading } from '../support/readings.js';
 import { openPlainTarget, type StorageTarget } from '../support/storage-targets.js';
 
-const NOTHING_REFUSED = { stored: 0, merged: 0, duplicate: 0, refused: [] };
 const START_US = Date.UTC(2026, 10, 23) * 1000;
 const at = (second: number): number => START_US + second * MICROS_PER_SECOND;
 
@@ -82,7 +82,7 @@ describe('the device directory', () => {
     expect(await device(database, 'unseen')).toEqual({ first_seen: null, last_seen: null });
     const batch = batchOf([{ deviceId: 'unseen', timestampUs: at(9), values: {} }]);
     batch.device[0] = 0;
-    directory.written(batch, NOTHING_REFUSED);
+    directory.written(batch, NOTHING_WRITTEN);
     await directory.flush();
     const seen = '2026-11-23 00:00:09+00';
     expect(await device(database, 'unseen')).toEqual({ first_seen: seen, last_seen: seen });
@@ -99,10 +99,10 @@ describe('the device directory', () => {
     });
     const first = batchOf([reading(10, { temperature: 80, vibration: 1 }), reading(11, { temperature: 81 })]);
     await directory.meet(['forward'], first);
-    directory.written(first, NOTHING_REFUSED);
+    directory.written(first, NOTHING_WRITTEN);
     await directory.flush();
     expect(await latest(database, 'forward')).toEqual({ temperature: [81, 11], vibration: [1, 10] });
-    other.written(batchOf([reading(9, { temperature: 79, vibration: 0.9, rpm: 3000 })]), NOTHING_REFUSED);
+    other.written(batchOf([reading(9, { temperature: 79, vibration: 0.9, rpm: 3000 })]), NOTHING_WRITTEN);
     await other.flush();
     expect(await latest(database, 'forward')).toEqual({ temperature: [81, 11], vibration: [1, 10], rpm: [3000, 9] });
     expect(await device(database, 'forward')).toEqual({
@@ -119,7 +119,7 @@ describe('the device directory', () => {
     ]);
     await directory.meet(['refusals'], batch);
     const rejection = { code: 'conflict', field: 'temperature', message: '' } as const;
-    directory.written(batch, { ...NOTHING_REFUSED, refused: [{ row: 1, rejection }] });
+    directory.written(batch, { ...NOTHING_WRITTEN, refused: [{ row: 1, rejection }] });
     await directory.flush();
     await database.execute(`DELETE FROM device_latest WHERE device_id = 'refusals'`);
     await directory.flush();
@@ -138,13 +138,13 @@ describe('the device directory', () => {
           ids.map((deviceId, index) => ({ deviceId, device: index, timestampUs: at(second), values: { rpm: second } })),
         );
       await directory.meet(ids, fleet(1));
-      directory.written(fleet(1), NOTHING_REFUSED);
+      directory.written(fleet(1), NOTHING_WRITTEN);
       proxy.refuse();
       await expect(directory.flush()).rejects.toMatchObject({ retryable: true });
       proxy.heal();
       directory.written(
         batchOf([{ deviceId: 'fleet-7', device: 7, timestampUs: at(2), values: { rpm: 2 } }]),
-        NOTHING_REFUSED,
+        NOTHING_WRITTEN,
       );
       await directory.flush();
       const counts = await cuttable.database.query(
@@ -172,7 +172,7 @@ describe('the device directory', () => {
     const batch = batchOf(readings);
     await directory.meet(['crashed'], batch);
     await writer.write(batchOf(readings.slice(0, 1)));
-    directory.written(batchOf(readings.slice(0, 1)), NOTHING_REFUSED);
+    directory.written(batchOf(readings.slice(0, 1)), NOTHING_WRITTEN);
     await directory.flush();
     await writer.write(batch);
     expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(1);
@@ -190,11 +190,11 @@ describe('a fleet that never pauses', () => {
       batchOf(ids.map((deviceId, device) => ({ deviceId, device, timestampUs: at(second), values: { rpm: second } })));
     await directory.meet(ids, batchAt(0));
     let second = 0;
-    directory.written(batchAt(second), NOTHING_REFUSED);
+    directory.written(batchAt(second), NOTHING_WRITTEN);
     let ended = false;
     const flushed = directory.flush().then(() => (ended = true));
     while (!ended) {
-      directory.written(batchAt(++second), NOTHING_REFUSED);
+      directory.written(batchAt(++second), NOTHING_WRITTEN);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await flushed;

@@ -6,7 +6,7 @@ import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { openBroker } from '../../src/queue/open-broker.js';
 import type { Broker, Queue } from '../../src/queue/queue.js';
 import type { DeviceRegistry } from '../../src/storage/device-registry.js';
-import type { TelemetrySink, WriteResult } from '../../src/storage/telemetry-sink.js';
+import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../../src/storage/telemetry-sink.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
 import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 import { reject } from '../../src/telemetry/rejection.js';
@@ -38,7 +38,7 @@ async function startScene(told: {
   const sink: TelemetrySink = {
     async write(batch: ReadingBatch) {
       const deviceId = batch.deviceId[0] as string;
-      const result = (await told.write?.(deviceId)) ?? { stored: 1, merged: 0, duplicate: 0, refused: [] };
+      const result = (await told.write?.(deviceId)) ?? { ...NOTHING_WRITTEN, stored: 1 };
       committed.push(deviceId);
       return result;
     },
@@ -132,7 +132,7 @@ describe('a pipeline that ends', () => {
     let fail: (error: unknown) => void = () => undefined;
     const rejection = reject('conflict', 'temperature', 'contradicts');
     const scene = await startScene({
-      write: async () => ({ stored: 0, merged: 0, duplicate: 0, refused: [{ row: 0, rejection }] }),
+      write: async () => ({ ...NOTHING_WRITTEN, refused: [{ row: 0, rejection }] }),
       publishFailed: (count) =>
         count === 1 ? new Promise((_resolve, rejectPublish) => (fail = rejectPublish)) : Promise.resolve(),
     });

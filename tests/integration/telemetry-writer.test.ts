@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, Row } from '../../src/storage/database.js';
+import { NOTHING_WRITTEN } from '../../src/storage/telemetry-sink.js';
 import { TelemetryWriter } from '../../src/storage/telemetry-writer.js';
 import { CHANNEL_NAMES, type ChannelName } from '../../src/telemetry/channels.js';
 import { explainFlags, QualityFlag } from '../../src/telemetry/quality-flags.js';
@@ -86,7 +87,7 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
         })),
       ),
     );
-    expect(result).toEqual({ stored: 6, merged: 0, duplicate: 0, refused: [] });
+    expect(result).toEqual({ ...NOTHING_WRITTEN, stored: 6 });
     const rows = await stored(database, deviceId);
     expect(rows.map((row) => Number(row['us']))).toEqual(instants);
     for (const row of rows) {
@@ -134,7 +135,7 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
         at(3, { temperature: 83 }),
       ]),
     );
-    expect(result).toMatchObject({ stored: 1, merged: 1, duplicate: 1 });
+    expect(result).toMatchObject({ stored: 1, merged: 1, duplicate: 1, mergedRows: [1], duplicateRows: [0] });
     expect(result.refused).toEqual([
       {
         row: 2,
@@ -163,7 +164,7 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
     const result = await writer.write(
       batchOf([at({ temperature: 80 }), at({ temperature: 80 }), at({ vibration: 1 }), at({ temperature: 70 })]),
     );
-    expect(result).toMatchObject({ stored: 1, merged: 1, duplicate: 1, refused: [{ row: 3 }] });
+    expect(result).toMatchObject({ stored: 1, mergedRows: [2], duplicateRows: [1], refused: [{ row: 3 }] });
     expect((await stored(database, deviceId)).map(channelsOf)).toEqual([{ temperature: 80, vibration: 1 }]);
   });
 
@@ -190,6 +191,11 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
             );
             for (const name of ['stored', 'merged', 'duplicate'] as const) sums[name] += result[name];
             sums.refused += result.refused.length;
+            expect(result.mergedRows).toHaveLength(result.merged);
+            expect(result.duplicateRows).toHaveLength(result.duplicate);
+            expect(new Set([...result.mergedRows, ...result.duplicateRows]).size).toBe(
+              result.merged + result.duplicate,
+            );
             for (const { second, channels } of reports) {
               expected.set(second, new Set([...(expected.get(second) ?? []), ...channels]));
             }
@@ -223,6 +229,9 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
     ]);
     const result = await writer.write(batchOf(readings.map((reading, row) => ({ ...reading, ...bad.get(row) }))));
     expect(result).toMatchObject({ stored: 2897, merged: 0, duplicate: 100 });
+    expect([...result.duplicateRows].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 100 }, (_, row) => row + 1000),
+    );
     expect(result.refused.map(({ row }) => row)).toEqual([0, 1500, 1501]);
     expect(result.refused.map(({ rejection }) => rejection.code)).toEqual(Array(3).fill('database_rejected'));
     expect(result.refused[0]?.rejection.message).toContain('telemetry_temperature_check');
@@ -266,7 +275,7 @@ describe.each([...TIMESCALE_TARGETS.map(({ name }) => name), 'PostgreSQL'])('the
   });
 
   it('takes an empty batch, and batches that are all duplicates or all merges', async () => {
-    expect(await writer.write(batchOf([]))).toEqual({ stored: 0, merged: 0, duplicate: 0, refused: [] });
+    expect(await writer.write(batchOf([]))).toEqual(NOTHING_WRITTEN);
     const ids = Array.from({ length: 50 }, newDevice);
     const fleet = (values: TestReading['values']) =>
       batchOf(ids.flatMap((deviceId) => series(deviceId, 200, RECENT_US, values)));
