@@ -42,6 +42,8 @@ export class DeviceStates {
   readonly #dirty = new Set<number>();
   /** Devices met while the store was away: what it holds of them is not known yet. */
   readonly #unloaded = new Set<number>();
+  /** Devices whose memory has learned from rows that were not stored: they go back to what is. */
+  readonly #ahead = new Set<number>();
   /** Counts evaluated batches, to notice one that was evaluated during an await. */
   #evaluated = 0;
 
@@ -150,51 +152,64 @@ export class DeviceStates {
     for (let row = 0; row < batch.length; row++) this.#dirty.add(batch.device[row] as number);
   }
 
+  /** Notes that a batch was evaluated and will not be stored: when its rows come again, they are news to their devices. */
+  takeBack(batch: ReadingBatch): void {
+    for (let row = 0; row < batch.length; row++) this.#ahead.add(batch.device[row] as number);
+  }
+
   /**
    * Saves what changed. To be called while no evaluated batch is waiting for its commit, so that no state is ahead
    * of the stored rows: a crash in between would otherwise leave redelivered records unjudged. A failure is
    * reported; the state stays dirty and is saved the next time.
    */
   async checkpoint(): Promise<void> {
-    if (this.#unloaded.size > 0 && !(await this.#loadLate())) return;
+    if (this.#unloaded.size + this.#ahead.size > 0 && !(await this.#loadLate())) return;
     await this.#save();
   }
 
   /**
-   * Loads the state of devices that were met while the store was away: saved state, and the rows stored since, as
-   * `load` would have. Memory is kept only where it has learned more than the saved state.
+   * Loads the state of devices that were met while the store was away, or whose memory is ahead of the stored rows:
+   * saved state, and the rows stored since, as `load` would have. Memory that is not ahead is kept where it has learned
+   * more than the saved state.
    * @returns whether what is in memory may be saved now: the store answers, and no batch was evaluated meanwhile
    */
   async #loadLate(): Promise<boolean> {
     const evaluated = this.#evaluated;
-    const numbers = [...this.#unloaded].slice(0, LATE_DEVICES);
+    const numbers = [...new Set([...this.#ahead, ...this.#unloaded])].slice(0, LATE_DEVICES);
+    const ids = numbers.map((device) => this.#devices.ids[device] as string);
     try {
-      const saved = await this.#readSaved(numbers.map((device) => this.#devices.ids[device] as string));
+      const saved = await this.#readSaved(ids);
       for (const [id, state] of saved) if (this.#memoryKnowsMore(this.#devices.find(id), state)) saved.delete(id);
-      const rows = await this.#readNewerRows(this.#sinceOf([...saved.keys()], saved));
+      const restored = ids.filter((id) => saved.has(id) || this.#ahead.has(this.#devices.find(id)));
+      const rows = await this.#readNewerRows(this.#sinceOf(restored, saved));
       // Records that were evaluated during the reading are in memory only: restoring would forget them.
       if (this.#evaluated !== evaluated) return false;
+      for (const device of numbers) if (this.#ahead.has(device)) this.#evaluator.forget(device);
       this.#restore(saved);
       this.#replay(rows);
-      for (const device of numbers) this.#unloaded.delete(device);
+      for (const device of numbers) {
+        this.#unloaded.delete(device);
+        this.#ahead.delete(device);
+      }
       this.#events.emit('device_state_restored', { devices: saved.size, replayed: rows.length });
       return true;
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
-      this.#events.emit('device_state_unavailable', { devices: this.#unloaded.size, error });
+      this.#events.emit('device_state_unavailable', { devices: numbers.length, error });
       return false;
     }
   }
 
   /** The store may have been emptied, or restored from an old copy; and a detector cannot be taken back to its start. */
   #memoryKnowsMore(device: number, saved: SavedDevice): boolean {
+    if (this.#ahead.has(device)) return false;
     if (saved.detector === undefined && this.#evaluator.snapshotDetector(device) !== undefined) return true;
     return (this.#evaluator.snapshot(device).temp_count ?? 0) > (saved.stats.temp_count ?? 0);
   }
 
   /** The snapshot is taken before the first await. */
   async #save(): Promise<void> {
-    const dirty = [...this.#dirty].filter((device) => !this.#unloaded.has(device));
+    const dirty = [...this.#dirty].filter((device) => !this.#unloaded.has(device) && !this.#ahead.has(device));
     if (dirty.length === 0) return;
     const stats = new Map<string, SavedState>();
     const detectors = new Map<string, SavedState>();

@@ -129,6 +129,14 @@ export class Evaluator {
     this.#baseline.restore(device, { temp_mean, temp_std, temp_variance, temp_count, temp_time_us });
   }
 
+  /** Takes a device back to its first record: as if it had never been seen. */
+  forget(device: number): void {
+    this.#devices.lastUs[device] = Number.NEGATIVE_INFINITY;
+    this.#states.restore(device, { op_state: OperatingState.unknown, op_since_us: 0, op_steady_hz: 0 });
+    this.#baseline.forget(device);
+    this.#detector.forget(device);
+  }
+
   snapshotDetector(device: number): DetectorState | undefined {
     return this.#detector.snapshot(device);
   }

@@ -231,8 +231,10 @@ export class Pipeline {
     const batch = this.#takeBatch(bodies.reduce((sum, body) => sum + (isRejection(body) ? 0 : body.records.length), 0));
     const refused = fillBatch(work.messages, bodies, batch, devices);
     evaluator.reserve();
-    if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined)
+    if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined) {
+      this.#giveBack(batch);
       return undefined;
+    }
     const anomalies = evaluator.evaluate(batch);
     this.#uncommitted++;
     states.markDirty(batch);
@@ -269,10 +271,7 @@ export class Pipeline {
     const written =
       batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => this.#parts.sink.write(batch));
     if (written === undefined) {
-      // Stopped, or an import that cannot succeed. Only what stays in the queue comes again and has to be judged anew.
-      if (work.request === undefined) this.#stateIsAhead = this.#gaveUp = true;
-      else this.#uncommitted--;
-      this.#giveBack(batch);
+      this.#notWritten(prepared);
       return;
     }
     this.#uncommitted--;
@@ -284,6 +283,18 @@ export class Pipeline {
     );
   }
 
+  /** Stopped, or an import that cannot succeed: its rows come again, from the queue or from who imports, to be judged anew. */
+  #notWritten({ work, batch }: Prepared): void {
+    if (work.request === undefined) this.#gaveUp = true;
+    if (this.#stopping.signal.aborted) this.#stateIsAhead = true;
+    else {
+      this.#parts.states.takeBack(batch);
+      this.#checkpointedMs = Number.NEGATIVE_INFINITY; // which takes it back before the next batch
+      this.#uncommitted--;
+    }
+    this.#giveBack(batch);
+  }
+
   /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
   async #settle(
     { work, bodies, batch, refused, anomalies }: Prepared,
@@ -292,6 +303,7 @@ export class Pipeline {
   ): Promise<void> {
     const { registry, events } = this.#parts;
     if (this.#gaveUp && work.request === undefined) return; // its rows come again, as duplicates
+    registry.written(batch, written);
     for (const { row, rejection } of written.refused) {
       const delivery = batch.delivery[row] as number;
       const index = batch.deliveryIndex[row] as number;
@@ -301,10 +313,10 @@ export class Pipeline {
       const durable = await this.#holding(work.request, () => this.#publishDeadLetters(refused));
       if (durable === undefined) {
         if (work.request === undefined) this.#gaveUp = true;
+        this.#giveBack(batch);
         return;
       }
     }
-    registry.written(batch, written);
     const lastTag = work.messages.at(-1)?.tag;
     if (lastTag !== undefined && (await this.#holding(undefined, () => this.#acknowledge(lastTag))) === undefined)
       return;

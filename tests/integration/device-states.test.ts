@@ -1,17 +1,18 @@
 /** What devices taught the evaluator, through the whole pipeline, with Redis coming and going. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/storage/database.js';
+import { startFaultProxy } from '../support/fault-proxy.js';
 import { startPipeline, type RunningPipeline } from '../support/pipeline.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
-import { openPlainTarget, type StorageTarget } from '../support/storage-targets.js';
+import { openPlainTarget, type PlainTarget } from '../support/storage-targets.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** Older than what a device without saved state learns again from its rows: whatever is known of it was saved. */
 const LONG_AGO_MS = Date.now() - 3 * 86_400_000;
 
 let postgres: PostgresServer;
-let target: StorageTarget;
+let target: PlainTarget;
 let database: Database;
 let redis: RedisServer;
 
@@ -29,8 +30,8 @@ beforeEach(async () => {
   await redis.flush();
 });
 
-async function start(overrides: Record<string, unknown> = {}): Promise<RunningPipeline> {
-  const pipeline = await startPipeline(database, temporaryDirectory('states'), {
+async function start(overrides: Record<string, unknown> = {}, through = database): Promise<RunningPipeline> {
+  const pipeline = await startPipeline(through, temporaryDirectory('states'), {
     'state.url': redis.url,
     'pipeline.checkpointIntervalMs': 100,
     ...overrides,
@@ -176,5 +177,47 @@ describe('device state in Redis, through the pipeline', () => {
     await redis.restart();
     await learned('w1', 110);
     expect(Number((await hashOf('w1'))['temp_mean'])).toBeCloseTo(80, 0);
+  });
+
+  it.each([
+    ['a stop', 'stop'],
+    ['a failure that only an operator can help', 'rename'],
+  ] as const)('an import cut off by %s leaves nothing behind: repeated, its records are judged', async (_, end) => {
+    const proxy = await startFaultProxy(postgres.port);
+    onTestFinished(() => proxy.close());
+    const flaky = await target.connect({ port: proxy.port });
+    const expected = await undisturbed(200);
+    let pipeline = await start({}, flaky);
+    await pipeline.publish(records('w1', 0, 100));
+    await learned('w1', 100);
+    const body = Buffer.from(JSON.stringify(records('w1', 100, 200)));
+    const headers = {
+      schemaVersion: 1,
+      contentType: 'application/json',
+      records: 100,
+      receivedUs: null,
+      source: 'import',
+    } as const;
+
+    if (end === 'stop') {
+      proxy.refuse();
+      const cutOff = expect(pipeline.pipeline.ingestNow(body, headers)).rejects.toMatchObject({ retryable: true });
+      await expect.poll(() => pipeline.metrics.value('telemetry_write_retries_total')).toBeGreaterThan(0);
+      await pipeline.pipeline.stop();
+      await cutOff;
+      proxy.heal();
+      expect((await hashOf('w1'))['temp_count']).toBe('100');
+      pipeline = await start({}, flaky);
+    } else {
+      await database.script('ALTER TABLE telemetry RENAME TO elsewhere');
+      const cutOff = pipeline.pipeline.ingestNow(body, headers);
+      await expect(cutOff).rejects.toMatchObject({ code: 'statement_failed', retryable: false });
+      await database.script('ALTER TABLE elsewhere RENAME TO telemetry');
+    }
+    expect((await pipeline.pipeline.ingestNow(body, headers)).outcomes).toMatchObject({ stored: 100 });
+    await learned('w1', 200);
+    expect(await hashOf('w1')).toEqual(expected);
+    const unjudged = `SELECT count(*) AS n FROM telemetry WHERE quality_flags & (1 << 24) <> 0`;
+    expect(await database.query(unjudged)).toEqual([{ n: 0 }]);
   });
 });

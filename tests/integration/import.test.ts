@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { inspect } from '../support/inspection.js';
 import { runCommand, startService } from '../support/service.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -133,7 +134,8 @@ describe('an import', () => {
       expect(left.outcomes.stored).toBeGreaterThan(0);
       expect(left.outcomes.stored).toBeLessThan(rows);
 
-      const resumed = await runImport(dataDir, file, '--mapping', mapping);
+      // Asked for only now, the hold is about the whole file all the same.
+      const resumed = await runImport(dataDir, file, '--mapping', mapping, '--hold', 'reference data');
       expect(resumed.code).toBe(0);
       const counts = /^stored (\d+), merged 0, duplicate (\d+), dead-lettered 0, of (\d+)\n$/.exec(resumed.stdout);
       const [, stored, duplicate, of] = (counts ?? []).map(Number);
@@ -141,6 +143,13 @@ describe('an import', () => {
       expect((stored ?? 0) + (duplicate ?? 0)).toBe(rows);
       // What was under way when it was killed comes back as duplicate: two batches at most.
       expect(duplicate).toBeLessThanOrEqual(4000);
+
+      const held = await inspect(dataDir, (database) =>
+        database.query(
+          `SELECT extract(epoch FROM range_from)::int AS from_s, extract(epoch FROM range_to) AS to_s FROM holds`,
+        ),
+      );
+      expect(held).toEqual([{ from_s: 1_583_748_000, to_s: `${1_583_748_000 + rows - 1}.000001` }]);
 
       const again = await runImport(dataDir, file, '--mapping', mapping);
       expect(again.stdout).toBe(`stored 0, merged 0, duplicate ${rows}, dead-lettered 0, of ${rows}\n`);

@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import type { DeviceStates } from '../../src/pipeline/device-states.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { openBroker } from '../../src/queue/open-broker.js';
-import type { Broker, Queue } from '../../src/queue/queue.js';
+import type { Broker, MessageHeaders, Queue } from '../../src/queue/queue.js';
 import type { DeviceRegistry } from '../../src/storage/device-registry.js';
 import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../../src/storage/telemetry-sink.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
@@ -16,28 +16,44 @@ import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const AWAY = new OperationalError('database_unavailable', 'away', { retryable: true });
 
+const HEADERS: MessageHeaders = {
+  schemaVersion: 1,
+  contentType: 'application/json',
+  records: 1,
+  receivedUs: null,
+  source: 'test',
+};
+
 interface Scene {
   readonly pipeline: Pipeline;
   readonly broker: Broker;
   readonly finished: Promise<void>;
   /** Devices whose rows are committed, in order. */
   readonly committed: string[];
+  /** Every batch object that was written. */
+  readonly batches: Set<ReadingBatch>;
 }
 
 /** A pipeline that forms a batch of each message, in front of a sink and a queue of dead letters that do as told. */
-async function startScene(told: {
-  write?: (deviceId: string) => Promise<WriteResult | undefined>;
-  publishFailed?: (count: number) => Promise<void>;
-}): Promise<Scene> {
+async function startScene(
+  told: {
+    write?: (deviceId: string) => Promise<WriteResult | undefined>;
+    publishFailed?: (count: number) => Promise<void>;
+    meet?: () => Promise<void>;
+  },
+  maxBatchRecords = 1,
+): Promise<Scene> {
   const events = silentEvents();
   const broker = await openBroker(
     loadConfig({ environment: {}, overrides: { dataDir: temporaryDirectory('stop') } }),
     events,
   );
   const committed: string[] = [];
+  const batches = new Set<ReadingBatch>();
   const sink: TelemetrySink = {
     async write(batch: ReadingBatch) {
       const deviceId = batch.deviceId[0] as string;
+      batches.add(batch);
       const result = (await told.write?.(deviceId)) ?? { ...NOTHING_WRITTEN, stored: 1 };
       committed.push(deviceId);
       return result;
@@ -50,17 +66,21 @@ async function startScene(told: {
     depth: () => broker.failed.depth(),
   };
   const registry: DeviceRegistry = {
-    meet: async () => new Map(),
+    meet: async () => {
+      await told.meet?.();
+      return new Map();
+    },
     written: () => undefined,
     flush: async () => undefined,
   };
   const states = {
     load: async () => undefined,
     markDirty: () => undefined,
+    takeBack: () => undefined,
     checkpoint: async () => undefined,
   } as unknown as DeviceStates;
   const { devices, evaluator } = new Core();
-  const options = { batchRecords: 1, maxBatchRecords: 1, batchIntervalMs: 10, checkpointIntervalMs: 60_000 };
+  const options = { batchRecords: 1, maxBatchRecords, batchIntervalMs: 10, checkpointIntervalMs: 60_000 };
   const nowUs = (): number => Date.now() * 1000;
   const pipeline = new Pipeline({
     queue: broker.telemetry,
@@ -76,18 +96,12 @@ async function startScene(told: {
   });
   const messages = ['esp-1', 'esp-2', 'esp-3'].map((device_id) => ({
     body: Buffer.from(JSON.stringify({ device_id, timestamp: new Date().toISOString(), temperature: 80 })),
-    headers: {
-      schemaVersion: 1,
-      contentType: 'application/json' as const,
-      records: 1,
-      receivedUs: nowUs(),
-      source: 'test',
-    },
+    headers: HEADERS,
   }));
   await broker.telemetry.publish(messages);
   const { finished } = await pipeline.start();
   finished.catch(() => undefined);
-  return { pipeline, broker, finished, committed };
+  return { pipeline, broker, finished, committed, batches };
 }
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
@@ -144,4 +158,39 @@ describe('a pipeline that ends', () => {
     expect(scene.broker.telemetry.depth().messages).toBe(3);
     await scene.broker.close();
   });
+});
+
+describe('the batches of a pipeline', () => {
+  it.each(['meet', 'write', 'publish'] as const)(
+    'are used again after imports that came to nothing: %s',
+    async (fails) => {
+      let broken = false;
+      const step = async (name: string): Promise<void> => {
+        if (broken && name === fails) throw new OperationalError('forbidden', 'not allowed');
+      };
+      const refused = [{ row: 0, rejection: reject('conflict', 'temperature', 'contradicts') }];
+      const scene = await startScene(
+        {
+          meet: () => step('meet'),
+          write: () => step('write').then(() => ({ ...NOTHING_WRITTEN, refused })),
+          publishFailed: () => step('publish'),
+        },
+        100,
+      );
+      let devices = 0;
+      const importOne = (): Promise<unknown> => {
+        const record = { device_id: `new-${++devices}`, timestamp: new Date().toISOString(), temperature: 80 };
+        return scene.pipeline.ingestNow(Buffer.from(JSON.stringify(record)), HEADERS);
+      };
+      while (scene.broker.telemetry.depth().messages > 0) await soon();
+      broken = true;
+      for (let count = 0; count < 5; count++) await expect(importOne()).rejects.toMatchObject({ code: 'forbidden' });
+      broken = false;
+      scene.batches.clear();
+      for (let count = 0; count < 5; count++) await importOne();
+      expect(scene.batches.size).toBeLessThanOrEqual(3);
+      await scene.pipeline.stop();
+      await scene.broker.close();
+    },
+  );
 });

@@ -18,12 +18,27 @@ export async function openMigratedTarget(target: TimescaleTarget): Promise<Opene
   return opened;
 }
 
+export interface PlainTarget extends StorageTarget {
+  readonly url: string;
+  /** The same database as another program has it, or through another port, such as a proxy's; closed by `remove`. */
+  connect(options?: { port?: number; poolSize?: number; statementTimeoutMs?: number }): Promise<Database>;
+}
+
 /** The same tables on PostgreSQL without TimescaleDB. */
-export async function openPlainTarget(server: PostgresServer, port = server.port): Promise<StorageTarget> {
-  const url = new URL(await server.createDatabase());
-  url.port = String(port);
-  const config = { dataDir: '', database: { url: url.href, poolSize: 4, statementTimeoutMs: 30_000 } };
-  const database = await openDatabase(config, recordEvents());
+export async function openPlainTarget(server: PostgresServer, port = server.port): Promise<PlainTarget> {
+  const address = await server.createDatabase();
+  const connections: Database[] = [];
+  const connect: PlainTarget['connect'] = async (options = {}) => {
+    const { port: through = port, poolSize = 4, statementTimeoutMs = 30_000 } = options;
+    const url = new URL(address);
+    url.port = String(through);
+    const config = { dataDir: '', database: { url: url.href, poolSize, statementTimeoutMs } };
+    const database = await openDatabase(config, recordEvents());
+    connections.push(database);
+    return database;
+  };
+  const database = await connect();
   await migrate(database, { events: recordEvents(), subset: 'plain' });
-  return { database, remove: () => database.close() };
+  const remove = async (): Promise<void> => void (await Promise.all(connections.map((each) => each.close())));
+  return { database, url: address, connect, remove };
 }

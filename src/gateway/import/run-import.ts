@@ -58,7 +58,7 @@ async function importFile(
   let writing: Promise<void> = Promise.resolve();
   const write = async (full: Batch): Promise<void> => {
     const outcomes = await run.target.ingest(full.body(), full.length);
-    full.settle(progress, outcomes, run.hold !== undefined);
+    full.settle(progress, outcomes);
     await run.progress.save(file.key, progress);
     report(full.length);
   };
@@ -123,13 +123,13 @@ class Batch {
   }
 
   /** Notes what became of the batch and where the next one begins. */
-  settle(progress: FileProgress, outcomes: OutcomeCounts, withRanges: boolean): void {
+  settle(progress: FileProgress, outcomes: OutcomeCounts): void {
     const sum = OUTCOMES.reduce((count, name) => count + outcomes[name], 0);
     if (sum !== this.#rows.length)
       throw new Error(`a batch of ${this.#rows.length} records came back as ${JSON.stringify(outcomes)}`);
     for (const name of OUTCOMES) progress.outcomes[name] += outcomes[name];
     progress.position = this.#next;
-    if (!withRanges) return;
+    // Also without a hold: when the run that goes on from here is given one, it is about the whole file.
     for (const { deviceId, timestampUs } of this.#rows) {
       if (deviceId === undefined || timestampUs === undefined) continue;
       const range = progress.ranges[deviceId];

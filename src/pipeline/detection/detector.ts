@@ -19,4 +19,6 @@ export interface Detector {
   /** The state to save, bit-exact when restored; undefined while there is none. */
   snapshot(device: number): DetectorState | undefined;
   restore(device: number, state: DetectorState): void;
+  /** Takes the device back to where it was before its first record. */
+  forget(device: number): void;
 }

@@ -46,4 +46,8 @@ export class ZScoreDetector implements Detector {
   restore(): void {
     // Nothing was saved.
   }
+
+  forget(): void {
+    // The baseline does.
+  }
 }

@@ -103,6 +103,11 @@ export class TemperatureBaseline {
     };
   }
 
+  /** Begins anew. */
+  forget(device: number): void {
+    this.restore(device, { temp_mean: 0, temp_std: 0, temp_variance: 0, temp_count: 0, temp_time_us: -Infinity });
+  }
+
   restore(device: number, state: BaselineState): void {
     this.#mean[device] = state.temp_mean;
     this.#variance[device] = state.temp_variance;
