@@ -18,7 +18,7 @@ const BATCH_RECORDS = 10_000;
 const ROUNDS = 7;
 
 export async function benchmarkCore(): Promise<Measurement> {
-  const messages = telemetryMessages(RECORDS, Date.now() * 1000);
+  const messages = telemetryMessages({ records: RECORDS, endUs: Date.now() * 1000 });
   const rates: number[] = [];
   const limits: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {

@@ -4,29 +4,22 @@
  * table: what the database takes when nothing else is done.
  */
 import type { OutgoingMessage } from '../src/queue/queue.js';
-import { ZScoreDetector } from '../src/pipeline/detection/z-score-detector.js';
-import { DeviceTable } from '../src/pipeline/device-table.js';
-import { Evaluator } from '../src/pipeline/evaluator.js';
-import { fillBatch, readMessage } from '../src/pipeline/prepared-batch.js';
-import { TemperatureBaseline } from '../src/pipeline/quality/temperature-baseline.js';
-import { CopyEncoder, TELEMETRY_COPY_TARGET } from '../src/storage/copy-encoder.js';
+import { TELEMETRY_COPY_TARGET } from '../src/storage/copy-encoder.js';
 import type { Database } from '../src/storage/database.js';
-import { ReadingBatch } from '../src/telemetry/reading-batch.js';
+import { encodedStreams } from './encoded-rows.js';
 import { measurement, median, type Measurement } from './measurement.js';
 import { withScratchPlatform, type ScratchPlatform } from './scratch-platform.js';
-import { RECORDS_PER_MESSAGE, telemetryMessages } from './workload.js';
+import { telemetryMessages } from './workload.js';
 
 const RECORDS = 400_000;
-/** What the pipeline grows to under backlog. */
-const BATCH_RECORDS = 10_000;
 const ROUNDS = 3;
 /** Messages that a publisher has on their way: as many requests as a busy API has. */
 const PUBLISH_WINDOW = 50;
 
 export async function benchmarkEndToEndEmbedded(): Promise<Measurement> {
-  const messages = telemetryMessages(RECORDS, Date.now() * 1000);
+  const messages = telemetryMessages({ records: RECORDS, endUs: Date.now() * 1000 });
   return withScratchPlatform(async (platform) => {
-    const encoded = encodeAll(messages);
+    const encoded = [...encodedStreams(messages)];
     const rates: number[] = [];
     const limits: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -68,34 +61,4 @@ async function publishAndDrain(
 
 async function copyAll(database: Database, encoded: readonly Uint8Array[][]): Promise<void> {
   for (const chunks of encoded) await database.copyBinary(TELEMETRY_COPY_TARGET, chunks);
-}
-
-/** The same rows as the pipeline makes them, as COPY streams of one batch each. */
-function encodeAll(messages: readonly OutgoingMessage[]): Uint8Array[][] {
-  const devices = new DeviceTable({
-    maxDevices: 100_000,
-    expectedChannels: ['temperature', 'vibration', 'pressure', 'flow_rate'],
-  });
-  const baseline = new TemperatureBaseline({ timeConstantHours: 24, warmUpRecords: 60 });
-  const detector = new ZScoreDetector(baseline, { zThreshold: 3 });
-  const evaluator = new Evaluator({ devices, baseline, detector, timelySeconds: 300 });
-  const encoder = new CopyEncoder();
-  const batch = new ReadingBatch(BATCH_RECORDS);
-  const nowUs = Date.now() * 1000;
-  const step = BATCH_RECORDS / RECORDS_PER_MESSAGE;
-  const streams: Uint8Array[][] = [];
-  for (let at = 0; at < messages.length; at += step) {
-    const part = messages.slice(at, at + step);
-    batch.clear();
-    fillBatch(
-      part,
-      part.map((message) => readMessage(message, nowUs)),
-      batch,
-      devices,
-    );
-    evaluator.reserve();
-    evaluator.evaluate(batch);
-    streams.push(encoder.encode(batch, nowUs).map((chunk) => Uint8Array.from(chunk)));
-  }
-  return streams;
 }

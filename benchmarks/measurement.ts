@@ -8,9 +8,18 @@ export interface Measurement {
   readonly peerValue: number;
   /** value / peerValue. */
   readonly ratio: number;
+  /** What else was measured in that run, such as the processor time a record; which database it ran on. */
+  readonly detail?: Readonly<Record<string, number | string>>;
 }
 
-export function measurement(name: string, value: number, unit: string, peer: string, peerValue: number): Measurement {
+export function measurement(
+  name: string,
+  value: number,
+  unit: string,
+  peer: string,
+  peerValue: number,
+  detail?: Measurement['detail'],
+): Measurement {
   return {
     name,
     value: rounded(value),
@@ -18,6 +27,7 @@ export function measurement(name: string, value: number, unit: string, peer: str
     peer,
     peerValue: rounded(peerValue),
     ratio: Number((value / peerValue).toPrecision(4)),
+    ...(detail === undefined ? {} : { detail }),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The records that the throughput benchmarks carry: 1 000 devices, eight channels set, as a gateway would send them.
+ * The records that the throughput benchmarks carry: eight channels set, as a gateway would send them.
  * Seeded, so that two runs carry the same bytes.
  */
 import type { OutgoingMessage } from '../src/queue/queue.js';
@@ -7,6 +7,16 @@ import { formatTimestamp } from '../src/telemetry/timestamp.js';
 
 const DEVICES = 1000;
 export const RECORDS_PER_MESSAGE = 100;
+
+export interface Workload {
+  /** How many records in all; a multiple of `perMessage`. */
+  readonly records: number;
+  /** Epoch microseconds just behind the last record. */
+  readonly endUs: number;
+  readonly devices?: number;
+  readonly perMessage?: number;
+  readonly seed?: number;
+}
 
 /** A small, well-distributed generator (mulberry32): the benchmark needs repeatable noise, not secrecy. */
 function noise(seed: number): () => number {
@@ -19,21 +29,24 @@ function noise(seed: number): () => number {
   };
 }
 
-/**
- * Messages of 100 records each, in time order: every device once per simulated second, ending at `endUs`.
- * @param records how many in all; a multiple of 100
- */
-export function telemetryMessages(records: number, endUs: number, seed = 1): OutgoingMessage[] {
+/** Messages in time order: every device once per simulated second, ending at `endUs`. */
+export function telemetryMessages({
+  records,
+  endUs,
+  devices = DEVICES,
+  perMessage = RECORDS_PER_MESSAGE,
+  seed = 1,
+}: Workload): OutgoingMessage[] {
   const random = noise(seed);
   const around = (middle: number, spread: number, decimals: number): number =>
     Number((middle + (random() - 0.5) * spread).toFixed(decimals));
-  const seconds = Math.ceil(records / DEVICES);
+  const seconds = Math.ceil(records / devices);
   const messages: OutgoingMessage[] = [];
   let lines: string[] = [];
   for (let index = 0; index < records; index++) {
-    const atUs = endUs - (seconds - Math.floor(index / DEVICES)) * 1e6;
+    const atUs = endUs - (seconds - Math.floor(index / devices)) * 1e6;
     const record = {
-      device_id: `esp-${String(index % DEVICES).padStart(4, '0')}`,
+      device_id: `esp-${String(index % devices).padStart(4, '0')}`,
       timestamp: formatTimestamp(atUs),
       temperature: around(80, 1, 1),
       vibration: around(0.2, 0.05, 3),
@@ -45,7 +58,7 @@ export function telemetryMessages(records: number, endUs: number, seed = 1): Out
       discharge_pressure: around(2500, 12, 0),
     };
     lines.push(JSON.stringify(record));
-    if (lines.length === RECORDS_PER_MESSAGE) {
+    if (lines.length === perMessage) {
       messages.push(message(lines, endUs));
       lines = [];
     }
@@ -53,9 +66,10 @@ export function telemetryMessages(records: number, endUs: number, seed = 1): Out
   return messages;
 }
 
+/** A single record travels as an object, as third parties send it. */
 function message(lines: readonly string[], receivedUs: number): OutgoingMessage {
   return {
-    body: Buffer.from(`[${lines.join(',')}]`),
+    body: Buffer.from(lines.length === 1 ? (lines[0] as string) : `[${lines.join(',')}]`),
     headers: {
       schemaVersion: 1,
       contentType: 'application/json',

@@ -158,13 +158,21 @@ export class DeviceStates {
   }
 
   /**
+   * Whether state of some devices is to be loaded, the store having been away or their rows not having been stored;
+   * `checkpoint` does that.
+   */
+  get isIncomplete(): boolean {
+    return this.#unloaded.size + this.#ahead.size > 0;
+  }
+
+  /**
    * Saves what changed. To be called while no evaluated batch is waiting for its commit, so that no state is ahead
    * of the stored rows: a crash in between would otherwise leave redelivered records unjudged. A failure is
    * reported; the state stays dirty and is saved the next time.
    */
   async checkpoint(): Promise<void> {
-    if (this.#unloaded.size + this.#ahead.size > 0 && !(await this.#loadLate())) return;
-    await this.#save();
+    if (this.isIncomplete && !(await this.#loadLate())) return;
+    await this.snapshot()();
   }
 
   /**
@@ -207,10 +215,12 @@ export class DeviceStates {
     return (this.#evaluator.snapshot(device).temp_count ?? 0) > (saved.stats.temp_count ?? 0);
   }
 
-  /** The snapshot is taken before the first await. */
-  async #save(): Promise<void> {
+  /**
+   * Takes what changed as it is now, and returns how to save it: once the rows of every batch that was evaluated before
+   * are committed, as for `checkpoint`, and before another snapshot is saved.
+   */
+  snapshot(): () => Promise<void> {
     const dirty = [...this.#dirty].filter((device) => !this.#unloaded.has(device) && !this.#ahead.has(device));
-    if (dirty.length === 0) return;
     const stats = new Map<string, SavedState>();
     const detectors = new Map<string, SavedState>();
     for (const device of dirty) {
@@ -220,12 +230,21 @@ export class DeviceStates {
       if (detector !== undefined) detectors.set(id, { ...detector, detector: this.#detectorName });
       this.#dirty.delete(device);
     }
+    return () => this.#save(dirty, stats, detectors);
+  }
+
+  async #save(
+    devices: readonly number[],
+    stats: ReadonlyMap<string, SavedState>,
+    detectors: ReadonlyMap<string, SavedState>,
+  ): Promise<void> {
+    if (devices.length === 0) return;
     try {
       await this.#store.save('stats', stats);
       if (detectors.size > 0) await this.#store.save('det', detectors);
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
-      for (const device of dirty) this.#dirty.add(device);
+      for (const device of devices) this.#dirty.add(device);
       this.#events.emit('device_state_failed', { error });
     }
   }

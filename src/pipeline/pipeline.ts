@@ -1,18 +1,16 @@
 /**
  * From the queue into the database: decode, evaluate, write, acknowledge, in that order and never another.
  *
- * One batch is prepared while the one before it is written. A batch is acknowledged after its commit, its dead
- * letters being durable before that. A transient failure holds the batch: it is tried again with backoff, and the
- * queue's prefetch bounds what waits behind it. Order per device is the order of the queue.
+ * A batch is prepared while those before it are written. A batch is acknowledged after its commit, its dead letters
+ * being durable before that. A transient failure holds the batch: it is tried again with backoff, and the queue's
+ * prefetch bounds what waits behind it. Order per device is the order of the queue.
  */
 import type { Events } from '../monitoring/events.js';
-import { encodeDeadLetter } from '../queue/dead-letter.js';
-import type { Consumer, Delivery, MessageHeaders, OutgoingMessage, Queue } from '../queue/queue.js';
+import type { Consumer, Delivery, MessageHeaders, Queue } from '../queue/queue.js';
 import type { DeviceRegistry } from '../storage/device-registry.js';
 import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../storage/telemetry-sink.js';
 import { backoffMs, pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
-import { zeroOutcomes, type OutcomeCounts } from '../telemetry/outcome.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { Rejection } from '../telemetry/rejection.js';
 import { BatchFormer, type ImportRequest, type ImportResult, type Message, type Work } from './batch-former.js';
@@ -22,6 +20,7 @@ import type { Evaluator } from './evaluator.js';
 import { fillBatch, readMessage, refuse, type RefusedRecord } from './prepared-batch.js';
 import { isRejection } from './read-record.js';
 import type { ParsedBody } from './read-body.js';
+import { countCodes, countOutcomes, deadLettersOf } from './settlement.js';
 
 export interface PipelineOptions {
   readonly batchRecords: number;
@@ -45,6 +44,9 @@ export interface PipelineParts {
   readonly nowUs: () => number;
 }
 
+/** What became of a batch, and how long its writing took. */
+type Written = WriteResult & { readonly seconds: number };
+
 interface Prepared {
   readonly work: Work;
   readonly bodies: readonly (ParsedBody | Rejection)[];
@@ -56,8 +58,8 @@ interface Prepared {
 /** Unacknowledged messages and bytes in the pipeline's hands: the memory that a backlog may take. */
 const PREFETCH_MESSAGES = 20_000;
 const PREFETCH_BYTES = 32 * 1024 * 1024;
-/** One being prepared, one being written, one being settled. */
-const BATCHES = 3;
+/** Beside the batches being written: one being prepared, one being settled. */
+const SPARE_BATCHES = 2;
 /** How often last values are written, at most; and at most this share of the time goes into it: 1 / FLUSH_REST. */
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 const FLUSH_REST = 8;
@@ -69,8 +71,10 @@ export class Pipeline {
   readonly #free: ReadingBatch[];
   #consuming: Promise<Consumer> | undefined;
   #running: Promise<void> | undefined;
-  /** The write under way; and, one after the other behind it, what follows a commit. */
-  #writing: Promise<void> = Promise.resolve();
+  /** Writes under way, and who waits for one to end. */
+  #writes = 0;
+  #writeEnded: (() => void) | undefined;
+  /** One after the other, in the order of the batches: what follows a commit. */
   #settling: Promise<void> = Promise.resolve();
   #failure: unknown;
   /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
@@ -81,6 +85,8 @@ export class Pipeline {
    */
   #gaveUp = false;
   #checkpointedMs = performance.now();
+  #isSaving = false;
+  #saving: Promise<void> = Promise.resolve();
   /** Batches evaluated and not yet committed: while there are any, device state is ahead of the stored rows. */
   #uncommitted = 0;
   #housekeeping: Promise<void> = Promise.resolve();
@@ -90,7 +96,8 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#former = new BatchFormer(parts.options);
-    this.#free = Array.from({ length: BATCHES }, () => new ReadingBatch(parts.options.maxBatchRecords));
+    const batches = parts.sink.writesInFlight + SPARE_BATCHES;
+    this.#free = Array.from({ length: batches }, () => new ReadingBatch(parts.options.maxBatchRecords));
   }
 
   /** Begins to consume. The returned promise settles when the pipeline ends; it rejects on a programming error only. */
@@ -124,6 +131,7 @@ export class Pipeline {
     try {
       await this.#running;
       await this.#housekeeping;
+      await this.#saving;
     } finally {
       await (await this.#consuming)?.stop();
     }
@@ -139,18 +147,35 @@ export class Pipeline {
     for (let work = await this.#former.next(); work !== undefined; work = await this.#former.next()) {
       if (this.#checkpointIsDue()) await this.#checkpoint();
       const prepared = await this.#prepare(work);
-      await this.#writing;
       if (prepared === undefined) continue; // stopped, or an import that was told why not
+      while (this.#writes >= this.#parts.sink.writesInFlight) await this.#anyWriteEnded();
       if (this.#gaveUp) {
         this.#stateIsAhead = true;
         work.request?.reject(stoppedError());
         continue;
       }
-      this.#writing = this.#guard(this.#write(prepared), work.request);
+      this.#begin(prepared);
     }
-    await this.#writing;
     await this.#settling;
     if (this.#failure !== undefined) throw new Error('the pipeline broke down', { cause: this.#failure });
+  }
+
+  /** Writes a batch; what follows its commit comes after that of the batches before it. */
+  #begin(prepared: Prepared): void {
+    const { request } = prepared.work;
+    const written = this.#write(prepared);
+    written.catch(() => undefined); // it is waited for below, and may fail before that
+    this.#settling = this.#guard(
+      this.#settling.then(async () => {
+        const result = await written;
+        if (result !== undefined) await this.#settle(prepared, result);
+      }),
+      request,
+    );
+  }
+
+  #anyWriteEnded(): Promise<void> {
+    return new Promise((resolve) => (this.#writeEnded = resolve));
   }
 
   /** A programming error in what nobody awaits at once ends the pipeline here and now: `finished` rejects with it. */
@@ -164,15 +189,29 @@ export class Pipeline {
   }
 
   #checkpointIsDue(): boolean {
-    return performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs;
+    const isBusy = this.#isSaving && !this.#parts.states.isIncomplete;
+    return !isBusy && performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs;
   }
 
-  /** Saves device state between two batches, when no evaluated row waits for its commit. */
+  /**
+   * Saves device state; to be called while every evaluated batch is being written or committed. The snapshot is taken
+   * at once, and saved when all rows that it knows are committed: the next batches need not wait for either.
+   */
   async #checkpoint(): Promise<void> {
-    await this.#writing;
-    if (this.#stateIsAhead) return; // the batch was given up meanwhile
+    const { states } = this.#parts;
     this.#checkpointedMs = performance.now();
-    await this.#parts.states.checkpoint();
+    if (states.isIncomplete) {
+      // What is missing is loaded while no row waits for its commit, and no older snapshot to be saved.
+      await this.#settling;
+      await this.#saving;
+      if (!this.#stateIsAhead) await states.checkpoint();
+      return;
+    }
+    const save = states.snapshot();
+    this.#isSaving = true;
+    this.#saving = this.#guard(this.#settling.then(() => (this.#stateIsAhead ? undefined : save()))).then(() => {
+      this.#isSaving = false;
+    });
   }
 
   /** What has to happen without a batch as well: last values become visible, an idle pipeline saves its state. */
@@ -188,9 +227,8 @@ export class Pipeline {
 
   async #flushAndCheckpoint(): Promise<void> {
     await this.#flush();
-    if (!this.#checkpointIsDue() || this.#uncommitted > 0) return;
-    this.#checkpointedMs = performance.now();
-    await this.#parts.states.checkpoint(); // its snapshot is taken at once: no batch gets in between
+    // Between two batches of a busy queue `#run` does it.
+    if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
   }
 
   /** Last values that cannot be written now are kept, and reported: the rows themselves are safe. */
@@ -213,15 +251,20 @@ export class Pipeline {
         return await attempt();
       } catch (error) {
         if (!(error instanceof OperationalError)) throw error;
-        if (this.#stopping.signal.aborted || (request !== undefined && !error.retryable)) {
-          request?.reject(error);
-          return undefined;
-        }
-        const delayMs = backoffMs(count, Math.random());
-        this.#parts.events.emit('write_retried', { code: error.code, attempt: count, delayMs, error });
-        await pause(delayMs, this.#stopping.signal);
+        if (await this.#isHeld(request, error, count)) continue;
+        request?.reject(error);
+        return undefined;
       }
     }
+  }
+
+  /** Whether to try again, after a pause; no when stopping, or for an import that cannot succeed. */
+  async #isHeld(request: ImportRequest | undefined, error: OperationalError, attempt: number): Promise<boolean> {
+    if (this.#stopping.signal.aborted || (request !== undefined && !error.retryable)) return false;
+    const delayMs = backoffMs(attempt, Math.random());
+    this.#parts.events.emit('write_retried', { code: error.code, attempt, delayMs, error });
+    await pause(delayMs, this.#stopping.signal);
+    return true;
   }
 
   async #prepare(work: Work): Promise<Prepared | undefined> {
@@ -262,25 +305,32 @@ export class Pipeline {
   }
 
   #giveBack(batch: ReadingBatch): void {
-    if (this.#free.length < BATCHES && batch.capacity >= this.#parts.options.maxBatchRecords) this.#free.push(batch);
+    const { sink, options } = this.#parts;
+    if (this.#free.length >= sink.writesInFlight + SPARE_BATCHES) return;
+    if (batch.capacity >= options.maxBatchRecords) this.#free.push(batch);
   }
 
-  async #write(prepared: Prepared): Promise<void> {
+  /** Writes a batch until it is committed; undefined when it was given up: at a stop, or an import that cannot succeed. */
+  async #write(prepared: Prepared): Promise<Written | undefined> {
     const { work, batch } = prepared;
     const startedMs = performance.now();
-    const written =
-      batch.length === 0 ? NOTHING_WRITTEN : await this.#holding(work.request, () => this.#parts.sink.write(batch));
-    if (written === undefined) {
+    this.#writes++;
+    try {
+      const result =
+        batch.length === 0
+          ? NOTHING_WRITTEN
+          : await this.#parts.sink.write(batch, (error, attempt) => this.#isHeld(work.request, error, attempt));
+      this.#uncommitted--;
+      return { ...result, seconds: (performance.now() - startedMs) / 1000 };
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      prepared.work.request?.reject(error);
       this.#notWritten(prepared);
-      return;
+      return undefined;
+    } finally {
+      this.#writes--;
+      this.#writeEnded?.();
     }
-    this.#uncommitted--;
-    const seconds = (performance.now() - startedMs) / 1000;
-    // The next write need not wait for what follows this one; the prefetch bounds how much can be behind.
-    this.#settling = this.#guard(
-      this.#settling.then(() => this.#settle(prepared, written, seconds)),
-      work.request,
-    );
   }
 
   /** Stopped, or an import that cannot succeed: its rows come again, from the queue or from who imports, to be judged anew. */
@@ -296,11 +346,7 @@ export class Pipeline {
   }
 
   /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
-  async #settle(
-    { work, bodies, batch, refused, anomalies }: Prepared,
-    written: WriteResult,
-    seconds: number,
-  ): Promise<void> {
+  async #settle({ work, bodies, batch, refused, anomalies }: Prepared, written: Written): Promise<void> {
     const { registry, events } = this.#parts;
     if (this.#gaveUp && work.request === undefined) return; // its rows come again, as duplicates
     registry.written(batch, written);
@@ -310,7 +356,10 @@ export class Pipeline {
       refused.push(refuse(work.messages[delivery] as Message, bodies[delivery] as ParsedBody, index, rejection));
     }
     if (refused.length > 0) {
-      const durable = await this.#holding(work.request, () => this.#publishDeadLetters(refused));
+      const durable = await this.#holding(work.request, async () => {
+        await this.#parts.failed.publish(deadLettersOf(refused, this.#parts.nowUs()));
+        return true;
+      });
       if (durable === undefined) {
         if (work.request === undefined) this.#gaveUp = true;
         this.#giveBack(batch);
@@ -330,6 +379,7 @@ export class Pipeline {
         source: work.request.message.headers.source,
       });
     }
+    const { seconds } = written;
     events.emit('batch_written', { outcomes, codes: countCodes(refused), anomalies, records: batch.length, seconds });
     work.request?.resolve({ outcomes });
     this.#giveBack(batch);
@@ -340,38 +390,6 @@ export class Pipeline {
     await consumer.acknowledgeThrough(tag);
     return true;
   }
-
-  async #publishDeadLetters(refused: readonly RefusedRecord[]): Promise<true> {
-    const nowUs = this.#parts.nowUs();
-    const letters: OutgoingMessage[] = refused.map(({ original, rejection, failure }) =>
-      encodeDeadLetter({
-        original,
-        code: failure.code,
-        deviceId: failure.deviceId,
-        error: rejection.message,
-        timestampUs: nowUs,
-      }),
-    );
-    await this.#parts.failed.publish(letters);
-    return true;
-  }
-}
-
-function countOutcomes(written: WriteResult, refused: readonly RefusedRecord[]): OutcomeCounts {
-  const { stored, merged, duplicate } = written;
-  return {
-    ...zeroOutcomes(),
-    stored,
-    merged,
-    duplicate,
-    dead_lettered: refused.reduce((sum, { records }) => sum + records, 0),
-  };
-}
-
-function countCodes(refused: readonly RefusedRecord[]): Record<string, number> {
-  const codes: Record<string, number> = {};
-  for (const { rejection, records } of refused) codes[rejection.code] = (codes[rejection.code] ?? 0) + records;
-  return codes;
 }
 
 function stoppedError(): OperationalError {

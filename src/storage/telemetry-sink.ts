@@ -1,4 +1,5 @@
 /** Where the pipeline puts evaluated records. */
+import type { OperationalError } from '../telemetry/operational-error.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { Rejection } from '../telemetry/rejection.js';
 
@@ -22,11 +23,20 @@ export const NOTHING_WRITTEN: WriteResult = {
   refused: [],
 };
 
+/**
+ * Asked when an attempt has failed: resolves to true when it shall be repeated, once it may be, and to false when it is
+ * given up. What is behind it waits meanwhile.
+ */
+export type RetryPolicy = (error: OperationalError, attempt: number) => Promise<boolean>;
+
 export interface TelemetrySink {
+  /** So many writes may be under way at a time; more would only wait. */
+  readonly writesInFlight: number;
   /**
-   * Writes a batch and resolves once it is committed. Partial success is in the result; it rejects only with an
-   * OperationalError, and then nothing of the batch can be relied upon: writing the same batch again is safe
-   * (what was committed comes back as duplicate). Batches are written in the order of the calls.
+   * Writes a batch and resolves once all of it is committed. Partial success is in the result; it rejects only with an
+   * OperationalError, after `retry` has given up, and then nothing of the batch can be relied upon: writing the same
+   * batch again is safe (what was committed comes back as duplicate). Records of a device are written in the order of the
+   * calls; without `retry` nothing is repeated. The batch must not change until the promise has settled.
    */
-  write(batch: ReadingBatch): Promise<WriteResult>;
+  write(batch: ReadingBatch, retry?: RetryPolicy): Promise<WriteResult>;
 }

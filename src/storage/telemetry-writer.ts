@@ -1,206 +1,62 @@
-/**
- * Batches into the table `telemetry`.
- *
- * Nearly every batch is one COPY and nothing else. Only when the database refuses it does the writer look closer:
- *
- *   COPY ── key exists (23505) ──→ one transaction: read the stored rows, reconcile, COPY the new, UPDATE the merged
- *    │                              │ key exists again: somebody wrote in between → the same once more
- *    └── a value is at fault ───────┴─→ halve, down to the row at fault: refused; all others are stored
- *
- * Every step commits or leaves nothing, and whatever was committed comes back as duplicate when the batch is
- * written again: so any failure in between may simply reject.
- */
-import { OperationalError } from '../telemetry/operational-error.js';
+/** Batches into the table `telemetry`. How rows get there: rows-write.ts. */
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
-import { reject, type Rejection } from '../telemetry/rejection.js';
-import { CopyEncoder, TELEMETRY_COPY_TARGET } from './copy-encoder.js';
-import type { Database, Session } from './database.js';
-import { groupByKey, reconcileBatch, type ReconciledBatch } from './reconcile-batch.js';
-import { lockMerges, noteLateDays, oldDays, writeReconciled } from './write-reconciled.js';
-import { failureKind, sqlStateOf } from './sql-state.js';
-import type { TelemetrySink, WriteResult } from './telemetry-sink.js';
-import { fetchStoredRows } from './telemetry-writer-rows.js';
+import type { Database } from './database.js';
+import { emptyTally } from './rows-write.js';
+import type { RetryPolicy, TelemetrySink, WriteResult } from './telemetry-sink.js';
+import { BATCHES_PER_LANE, WriteLane } from './write-lane.js';
 
-/** Batches encoded and not yet written: one on its way to the database, one waiting behind it. */
-const ENCODERS = 2;
+/**
+ * Connections that write at the same time, where there are several. Two keep a database on two cores busy; with more they
+ * wait for each other (docs/benchmarks.md).
+ */
+const MAX_LANES = 2;
 
-/** How often a writer that loses the race for a key looks again before it leaves the batch to a later try. */
-const MAX_RECONCILE_ATTEMPTS = 5;
+const giveUp: RetryPolicy = () => Promise.resolve(false);
 
-const UNIQUE_VIOLATION = '23505';
-/** More rows of compressed chunks would be opened in one transaction than TimescaleDB allows: fewer may pass. */
-const CONFIGURATION_LIMIT_EXCEEDED = '53400';
-
-/** What has become of the rows of one `write` so far. */
-interface Tally {
-  stored: number;
-  merged: number;
-  duplicate: number;
-  readonly mergedRows: number[];
-  readonly duplicateRows: number[];
-  readonly refused: { readonly row: number; readonly rejection: Rejection }[];
-}
-
-const emptyTally = (): Tally => ({
-  stored: 0,
-  merged: 0,
-  duplicate: 0,
-  mergedRows: [],
-  duplicateRows: [],
-  refused: [],
-});
-
-/** Writes through one database, in the order of the calls. The callers keep at most two writes in flight. */
+/**
+ * Writes through one database, over one or two connections. Every device has its lane, and a lane writes in the order
+ * of the calls: so the first of two records with the same key is the first in the table as well.
+ */
 export class TelemetryWriter implements TelemetrySink {
-  readonly #database: Database;
+  /** While each lane writes, the rows of another batch are encoded and wait. */
+  readonly writesInFlight = BATCHES_PER_LANE;
+  readonly #lanes: readonly WriteLane[];
   readonly #nowUs: () => number;
-  readonly #encoders: CopyEncoder[] = Array.from({ length: ENCODERS }, () => new CopyEncoder());
-  /** Settles, and never rejects, when the last write has. */
-  #lastWrite: Promise<unknown> = Promise.resolve();
-  /** How many writes have failed, and how the last one did. */
-  #failures = 0;
-  #failure: unknown;
 
   /** @param nowUs the clock, epoch microseconds: `ingestion_timestamp`, and what is old */
   constructor(database: Database, nowUs: () => number) {
-    this.#database = database;
+    const lanes = Math.min(MAX_LANES, database.capabilities.concurrency);
+    this.#lanes = Array.from({ length: lanes }, () => new WriteLane(database));
     this.#nowUs = nowUs;
   }
 
-  /**
-   * See `TelemetrySink`. Encodes at once, while the batch before is still being written; the batch must not change
-   * until the promise has settled. When a write fails, those already waiting behind it fail with the same error:
-   * a later batch never overtakes an earlier one.
-   */
-  write(batch: ReadingBatch): Promise<WriteResult> {
-    const encoder = this.#encoders.pop() ?? new CopyEncoder();
+  /** See `TelemetrySink`. Encodes at once, while the batch before is still being written. */
+  async write(batch: ReadingBatch, retry: RetryPolicy = giveUp): Promise<WriteResult> {
     const nowUs = this.#nowUs();
-    const encoded = encoder.encode(batch, nowUs);
-    const failures = this.#failures;
-    const written = this.#lastWrite.then(() => {
-      if (this.#failures !== failures) throw this.#failure;
-      return this.#write(new BatchWrite(this.#database, batch, encoder, nowUs), encoded);
-    });
-    this.#lastWrite = written.then(
-      () => this.#release(encoder),
-      () => this.#release(encoder),
-    );
-    return written;
-  }
-
-  async #write(write: BatchWrite, encoded: readonly Uint8Array[]): Promise<WriteResult> {
-    try {
-      return await write.run(encoded);
-    } catch (error) {
-      this.#failures++;
-      this.#failure = error;
-      throw error;
+    const parts = rowsByLane(batch, this.#lanes.length);
+    const writes = this.#lanes.map((lane, index) => lane.write(batch, parts[index] as Int32Array, nowUs, retry));
+    await Promise.allSettled(writes); // the batch belongs to the caller again: no lane may still read it
+    const tally = emptyTally();
+    for (const part of await Promise.all(writes)) {
+      tally.stored += part.stored;
+      tally.merged += part.merged;
+      tally.duplicate += part.duplicate;
+      for (const row of part.mergedRows) tally.mergedRows.push(row);
+      for (const row of part.duplicateRows) tally.duplicateRows.push(row);
+      tally.refused.push(...part.refused);
     }
-  }
-
-  #release(encoder: CopyEncoder): void {
-    if (this.#encoders.length < ENCODERS) this.#encoders.push(encoder);
+    tally.refused.sort((a, b) => a.row - b.row);
+    return tally;
   }
 }
 
-/** The writing of one batch. */
-class BatchWrite {
-  readonly #database: Database;
-  readonly #batch: ReadingBatch;
-  readonly #encoder: CopyEncoder;
-  readonly #nowUs: number;
-  readonly #tally: Tally = emptyTally();
-
-  constructor(database: Database, batch: ReadingBatch, encoder: CopyEncoder, nowUs: number) {
-    this.#database = database;
-    this.#batch = batch;
-    this.#encoder = encoder;
-    this.#nowUs = nowUs;
+/** The rows of each lane, in the order of the batch; all rows of a device are in the same one, in every batch. */
+function rowsByLane(batch: ReadingBatch, lanes: number): Int32Array[] {
+  const parts = Array.from({ length: lanes }, () => new Int32Array(batch.length));
+  const counts = new Array<number>(lanes).fill(0);
+  for (let row = 0; row < batch.length; row++) {
+    const lane = Math.abs(batch.device[row] as number) % lanes;
+    (parts[lane] as Int32Array)[(counts[lane] as number)++] = row;
   }
-
-  /** @param encoded the whole batch, from this write's encoder */
-  async run(encoded: readonly Uint8Array[]): Promise<WriteResult> {
-    const rows = Int32Array.from({ length: this.#batch.length }, (_, row) => row);
-    if (rows.length > 0) await this.#settle(rows, () => this.#copy(rows, encoded));
-    this.#tally.refused.sort((a, b) => a.row - b.row);
-    return this.#tally;
-  }
-
-  /** Runs `attempt` for `rows`, and when it fails does what the failure asks for. */
-  async #settle(rows: Int32Array, attempt: () => Promise<void>): Promise<void> {
-    try {
-      await attempt();
-    } catch (error) {
-      const sqlState = sqlStateOf(error);
-      if (sqlState === UNIQUE_VIOLATION) return this.#settle(rows, () => this.#reconcile(rows));
-      const atFault = sqlState !== null && failureKind(sqlState) === 'data';
-      if (!atFault && sqlState !== CONFIGURATION_LIMIT_EXCEEDED) throw error;
-      if (rows.length > 1) return this.#halve(rows);
-      if (!atFault) throw error;
-      this.#tally.refused.push({ row: rows[0] as number, rejection: rejectedByDatabase(error) });
-    }
-  }
-
-  /** The first half before the second, so that of two rows with the same key the first stays the first. */
-  async #halve(rows: Int32Array): Promise<void> {
-    const middle = rows.length >> 1;
-    for (const half of [rows.subarray(0, middle), rows.subarray(middle)]) {
-      await this.#settle(half, () => this.#copy(half, this.#encoder.encode(this.#batch, this.#nowUs, half)));
-    }
-  }
-
-  /** The fast path: all rows are new. Without old rows it is a single statement. */
-  async #copy(rows: Int32Array, encoded: readonly Uint8Array[]): Promise<void> {
-    const days = oldDays(this.#batch, rows, this.#nowUs);
-    if (days.length === 0) await this.#database.copyBinary(TELEMETRY_COPY_TARGET, encoded);
-    else {
-      await this.#database.transaction(async (session) => {
-        await noteLateDays(session, days);
-        await session.copyBinary(TELEMETRY_COPY_TARGET, encoded);
-      });
-    }
-    this.#tally.stored += rows.length;
-  }
-
-  /** The slow path: some keys are taken, by stored rows or by each other. */
-  async #reconcile(rows: Int32Array): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const outcome = await this.#database.transaction((session) => this.#reconcileWithin(session, rows));
-        this.#tally.stored += outcome.stored;
-        this.#tally.merged += outcome.mergedRows.length;
-        this.#tally.duplicate += outcome.duplicateRows.length;
-        for (const row of outcome.mergedRows) this.#tally.mergedRows.push(row);
-        for (const row of outcome.duplicateRows) this.#tally.duplicateRows.push(row);
-        this.#tally.refused.push(...outcome.refused);
-        return;
-      } catch (error) {
-        if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
-        if (attempt === MAX_RECONCILE_ATTEMPTS) throw contended();
-      }
-    }
-  }
-
-  async #reconcileWithin(session: Session, rows: Int32Array): Promise<ReconciledBatch> {
-    await lockMerges(session);
-    const groups = groupByKey(this.#batch, rows);
-    const plan = reconcileBatch(this.#batch, groups, await fetchStoredRows(session, groups));
-    await writeReconciled(session, this.#batch, plan, this.#encoder, this.#nowUs);
-    return plan;
-  }
-}
-
-function rejectedByDatabase(error: unknown): Rejection {
-  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const message = reason instanceof Error ? reason.message : String(reason);
-  return reject('database_rejected', '', `the database does not take the record: ${message}`);
-}
-
-/** Without a cause: its SQLSTATE would send the batch round again. */
-function contended(): OperationalError {
-  return new OperationalError(
-    'write_contended',
-    `Other writers stored rows under the same keys ${MAX_RECONCILE_ATTEMPTS} times in a row; the batch is written again.`,
-    { retryable: true },
-  );
+  return parts.map((part, lane) => part.subarray(0, counts[lane]));
 }

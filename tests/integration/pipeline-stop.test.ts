@@ -51,12 +51,19 @@ async function startScene(
   const committed: string[] = [];
   const batches = new Set<ReadingBatch>();
   const sink: TelemetrySink = {
-    async write(batch: ReadingBatch) {
+    writesInFlight: 2,
+    async write(batch, retry) {
       const deviceId = batch.deviceId[0] as string;
       batches.add(batch);
-      const result = (await told.write?.(deviceId)) ?? { ...NOTHING_WRITTEN, stored: 1 };
-      committed.push(deviceId);
-      return result;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const result = (await told.write?.(deviceId)) ?? { ...NOTHING_WRITTEN, stored: 1 };
+          committed.push(deviceId);
+          return result;
+        } catch (error) {
+          if (!(error instanceof OperationalError) || (await retry?.(error, attempt)) !== true) throw error;
+        }
+      }
     },
   };
   let publications = 0;
@@ -77,7 +84,9 @@ async function startScene(
     load: async () => undefined,
     markDirty: () => undefined,
     takeBack: () => undefined,
+    isIncomplete: false,
     checkpoint: async () => undefined,
+    snapshot: () => async () => undefined,
   } as unknown as DeviceStates;
   const { devices, evaluator } = new Core();
   const options = { batchRecords: 1, maxBatchRecords, batchIntervalMs: 10, checkpointIntervalMs: 60_000 };

@@ -1,0 +1,6 @@
+/** `npm run bench:server [-- NAME…] [-- --json]`: on RabbitMQ, Redis and a database server, which it starts itself. */
+import { runBenchmarks } from './command-line.js';
+
+await runBenchmarks({
+  'pipeline-drain': async () => (await import('./server/drain.js')).benchmarkPipelineDrain(),
+});
