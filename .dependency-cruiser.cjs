@@ -10,6 +10,8 @@ const ROOMS = ['gateway', 'ingest', 'queue', 'pipeline', 'storage', 'jobs', 'con
 /** What a room shows to other rooms. Anything else in it can change without asking them. */
 const OPEN_FILES = [
   'console/.*-routes', // registered on the one HTTP server by ingest
+  'ingest/caller',
+  'ingest/device-scope',
   'jobs/job-runner',
   'pipeline/device-registry',
   'pipeline/pipeline',

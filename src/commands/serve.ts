@@ -1,6 +1,7 @@
 /** The HTTP side of a process: ingest API, read API, console page. */
 import { consoleRoutes } from '../console/console-routes.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
+import { KeyRing } from '../ingest/keys/key-ring.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { Settings } from './load-settings.js';
 import type { Platform } from './open-platform.js';
@@ -18,6 +19,7 @@ export async function serve(
   version: string,
 ): Promise<RunningServer> {
   const { database, broker, pipeline } = platform;
+  const keys = config.http.requireKeys ? await KeyRing.open({ database, events }) : undefined;
   const server = buildHttpServer({
     config,
     events,
@@ -25,6 +27,7 @@ export async function serve(
     broker,
     pipeline,
     database,
+    ...(keys === undefined ? {} : { keys }),
     version,
     readiness: async () => ({ database: await databaseState(platform), queue: queueState(platform) }),
     routes: [consoleRoutes({ database, metrics, broker, config })],
@@ -33,7 +36,13 @@ export async function serve(
   platform.lock.setServiceUrl(url);
   // Both at once: the server waits for its requests, and an import among them for a pipeline that holds what the
   // database does not take. Told to stop, it lets go of it.
-  return { url, close: async () => void (await Promise.all([server.close(), pipeline.stop()])) };
+  return {
+    url,
+    close: async () => {
+      await Promise.all([server.close(), pipeline.stop()]);
+      await keys?.close();
+    },
+  };
 }
 
 async function databaseState({ database }: Platform): Promise<{ ok: boolean; detail: string }> {

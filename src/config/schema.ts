@@ -24,6 +24,22 @@ export const ConfigSchema = Type.Object(
         default: '127.0.0.1',
         description: 'Address to listen on. Without keys and TLS only loopback is allowed.',
       }),
+      requireKeys: Type.Boolean({
+        default: false,
+        description: 'Whether every request has to show an API key (`downhole keys create` makes them).',
+      }),
+      maxRequestsPerSecond: Type.Number({
+        default: 0,
+        minimum: 0,
+        maximum: 1e9,
+        description: 'Requests per second and key (without keys: and address), bursts of two seconds; 0 = no limit.',
+      }),
+      maxRecordsPerSecond: Type.Number({
+        default: 0,
+        minimum: 0,
+        maximum: 1e9,
+        description: 'Records per second and key (without keys: and address), bursts of two seconds; 0 = no limit.',
+      }),
       port: Type.Integer({
         default: 8080,
         minimum: 0,

@@ -6,6 +6,7 @@ import { anomalyCauseName } from '../telemetry/anomaly-cause.js';
 import { operatingStateName } from '../telemetry/operating-state.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row } from '../storage/database.js';
+import type { DeviceScope } from '../ingest/device-scope.js';
 import type { Device } from './api-schemas.js';
 import { toRfc3339 } from './timestamps.js';
 
@@ -64,32 +65,44 @@ const recentFrom = (): string => formatTimestamp((Date.now() - RECENT_DAYS * 86_
 const DEVICE_COLUMNS = `d.device_id, d.display_name, d.site, d.field, d.expected_interval_seconds, d.first_seen,
   d.last_seen`;
 
+/** What the search and the restrictions of the caller's key leave; NULL restricts nothing. Same as DeviceScope. */
+const SHOWN = `
+  ($1 = '' OR strpos(${SEARCHED}, $1) > 0)
+  AND ($2::text[] IS NULL OR d.site = ANY($2::text[]))
+  AND ($3::text[] IS NULL OR d.device_id = ANY($3::text[])
+    OR EXISTS (SELECT FROM unnest($4::text[]) AS prefix WHERE starts_with(d.device_id, prefix)))`;
+
 const PAGE_SQL = selectDevices(
   `
   SELECT ${DEVICE_COLUMNS}, (count(*) OVER ())::int AS total
   FROM devices d
-  WHERE $1 = '' OR strpos(${SEARCHED}, $1) > 0
+  WHERE ${SHOWN}
   ORDER BY d.device_id
-  LIMIT $2 OFFSET $3`,
-  '$4',
+  LIMIT $5 OFFSET $6`,
+  '$7',
 );
 
 const ONE_SQL = selectDevices(`SELECT ${DEVICE_COLUMNS}, 1 AS total FROM devices d WHERE d.device_id = $1`, '$2');
 
-const TOTAL_SQL = `SELECT count(*)::int AS total FROM devices d WHERE $1 = '' OR strpos(${SEARCHED}, $1) > 0`;
+const TOTAL_SQL = `SELECT count(*)::int AS total FROM devices d WHERE ${SHOWN}`;
 
-/** A page of the fleet in the order of device ids. @param search part of id, name, site or field; '' = all. */
+/**
+ * A page of the fleet in the order of device ids.
+ * @param fleet the part of it that the caller may see; undefined: all
+ * @param search part of id, name, site or field; '' = all
+ */
 export async function readDevicePage(
   database: Database,
+  fleet: DeviceScope | undefined,
   search: string,
   limit: number,
   offset: number,
 ): Promise<DevicePage> {
-  const wanted = search.toLowerCase();
-  const rows = await database.query<DeviceRow>(PAGE_SQL, [wanted, limit, offset, recentFrom()]);
+  const shown = [search.toLowerCase(), fleet?.sites ?? null, fleet?.ids ?? null, fleet?.prefixes ?? null];
+  const rows = await database.query<DeviceRow>(PAGE_SQL, [...shown, limit, offset, recentFrom()]);
   const first = rows[0];
   if (first !== undefined) return { total: first.total, devices: rows.map(deviceOf) };
-  const [counted] = await database.query<{ total: number }>(TOTAL_SQL, [wanted]);
+  const [counted] = await database.query<{ total: number }>(TOTAL_SQL, shown);
   return { total: counted?.total ?? 0, devices: [] };
 }
 

@@ -66,6 +66,7 @@ export function devicesRoutes(api: FastifyInstance, { database, levels }: Consol
   api.get<{ Querystring: Static<typeof ListQuery> }>(
     '/v1/devices',
     {
+      config: { scope: 'read', keepsToFleet: true },
       schema: {
         summary: 'The fleet: devices in the order of their ids, with last values',
         tags: ['read'],
@@ -73,9 +74,9 @@ export function devicesRoutes(api: FastifyInstance, { database, levels }: Consol
         response: { 200: DeviceListSchema, 400: ErrorSchema, 503: ErrorSchema },
       },
     },
-    async ({ query: { search, limit, offset, sparkline, hours } }): Promise<DeviceList> => {
-      const page = await pages.get(JSON.stringify([search, limit, offset]), () =>
-        readDevicePage(database, search, limit, offset),
+    async ({ caller: { fleet }, query: { search, limit, offset, sparkline, hours } }): Promise<DeviceList> => {
+      const page = await pages.get(JSON.stringify([fleet, search, limit, offset]), () =>
+        readDevicePage(database, fleet, search, limit, offset),
       );
       const devices = sparkline === undefined ? page.devices : await addSparklines(page.devices, sparkline, hours);
       return { as_of: nowRfc3339(), total: page.total, limit, offset, devices };
@@ -86,6 +87,7 @@ export function devicesRoutes(api: FastifyInstance, { database, levels }: Consol
   api.get<{ Params: Static<typeof DevicePath> }>(
     '/v1/devices/:id',
     {
+      config: { scope: 'read', keepsToFleet: true },
       schema: {
         summary: 'One device: last values, and from when to when it has data',
         tags: ['read'],
@@ -93,13 +95,15 @@ export function devicesRoutes(api: FastifyInstance, { database, levels }: Consol
         response: { 200: DeviceDetailSchema, 404: ErrorSchema, 503: ErrorSchema },
       },
     },
-    async ({ params: { id } }): Promise<DeviceDetail> => {
+    async ({ caller: { fleet }, params: { id } }): Promise<DeviceDetail> => {
       const detail = await details.get(id, async () => {
         const device = await readDevice(database, id);
         if (device === undefined) return undefined;
         return { device, ...(await readDataRange(database, await levels(), id)) };
       });
-      if (detail === undefined) throw notFound(`Device "${id}"`, 'GET /v1/devices lists those that are.');
+      // What a key may not see, it is not told about either.
+      if (detail === undefined || fleet?.covers(id, detail.device.site) === false)
+        throw notFound(`Device "${id}"`, 'GET /v1/devices lists those that are.');
       return { as_of: nowRfc3339(), ...detail };
     },
   );

@@ -16,6 +16,7 @@ export function pipelineRoutes(api: FastifyInstance, { database, metrics, broker
   api.get(
     '/v1/pipeline',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'Conservation of records, queue depth and dead letters',
         tags: ['read'],

@@ -48,6 +48,7 @@ export function qualityRoutes(api: FastifyInstance, { database, levels }: Consol
   api.get<{ Querystring: Static<typeof SummaryQuery> }>(
     '/v1/quality',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'Data quality of all devices over the last hours',
         tags: ['read'],
@@ -68,6 +69,7 @@ export function qualityRoutes(api: FastifyInstance, { database, levels }: Consol
   api.get<{ Querystring: Static<typeof DevicesQuery> }>(
     '/v1/quality/devices',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'Data quality per device over the last hours, worst first',
         tags: ['read'],

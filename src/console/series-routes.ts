@@ -42,6 +42,7 @@ export function seriesRoutes(api: FastifyInstance, { database, levels }: Console
   api.get<{ Params: Static<typeof SeriesParams>; Querystring: Static<typeof SeriesQuery> }>(
     '/v1/devices/:id/series',
     {
+      config: { scope: 'read', keepsToFleet: true },
       schema: {
         summary: 'Channels of a device over a range, from the readings or from the aggregate that suits it',
         description:
@@ -53,11 +54,14 @@ export function seriesRoutes(api: FastifyInstance, { database, levels }: Console
         response: { 200: SeriesSchema, 400: ErrorSchema, 404: ErrorSchema, 503: ErrorSchema },
       },
     },
-    async ({ params: { id }, query }): Promise<Series> => {
+    async ({ caller: { fleet }, params: { id }, query }): Promise<Series> => {
       const range = readRange(id, query.from, query.to, Date.now() * 1000);
       const channels = readChannels(query.channels);
-      const known = await database.query('SELECT 1 FROM devices WHERE device_id = $1', [id]);
-      if (known.length === 0) throw notFound(`Device "${id}"`, 'GET /v1/devices lists those that are.');
+      const [known] = await database.query<{ site: string | null }>('SELECT site FROM devices WHERE device_id = $1', [
+        id,
+      ]);
+      if (known === undefined || fleet?.covers(id, known.site) === false)
+        throw notFound(`Device "${id}"`, 'GET /v1/devices lists those that are.');
       const answer = await answerSeries(database, await levels(), range, channels, query.points);
       return {
         device_id: id,

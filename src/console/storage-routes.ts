@@ -15,6 +15,7 @@ export function storageRoutes(api: FastifyInstance, { database }: ConsoleContext
   api.get(
     '/v1/storage',
     {
+      config: { scope: 'read' },
       schema: {
         summary: 'Sizes, chunks, compression, and the last run of each job',
         tags: ['read'],

@@ -20,6 +20,10 @@ function defaultWebRoot(): string {
 /** @param webRoot directory of the built page */
 export function webPage(webRoot: string = defaultWebRoot()): FastifyPluginAsync {
   return async (app) => {
+    // The page itself is open to all: it has the form to sign in, and nothing of the fleet.
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'public', keepsToFleet: true };
+    });
     const built = existsSync(webRoot);
     if (built) {
       // Assets carry a hash of their content in their names: a name never means anything else.

@@ -18,10 +18,12 @@ const errorSchema = (description: string) => Type.Object({ error: Type.Object(Er
 /** The errors that a route can answer with, by status. */
 export const ERRORS = {
   400: errorSchema('The request cannot be read; the message says why.'),
-  403: errorSchema('Host or Origin is not this server.'),
+  401: errorSchema('There is no API key, or not one that lets in.'),
+  403: errorSchema('The key may not do this, or Host or Origin is not this server.'),
   404: errorSchema('There is no such thing.'),
   413: errorSchema('The body, or the number of its records, is beyond the limit.'),
   415: errorSchema('Content type or content encoding is not taken.'),
+  429: errorSchema('More requests or records per second than the key may send. Send again after Retry-After seconds.'),
   500: errorSchema('A defect; the log has it under the request id.'),
   503: errorSchema('Not now: the queue is full, or a dependency is down. Send again after Retry-After seconds.'),
 } as const;
@@ -155,7 +157,9 @@ const CheckSchema = Type.Object({ ok: Type.Boolean(), detail: Type.String() });
 export const ReadinessSchema = Type.Object(
   {
     status: Type.Enum(['ready', 'not_ready']),
-    checks: Type.Record(Type.String(), CheckSchema, { description: 'One entry a dependency.' }),
+    checks: Type.Optional(
+      Type.Record(Type.String(), CheckSchema, { description: 'One entry a dependency, for those who may read.' }),
+    ),
   },
   { description: 'Whether requests can be served.' },
 );

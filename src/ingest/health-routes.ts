@@ -1,6 +1,7 @@
 /** `/v1/health*` for whoever watches the process, `/metrics` for Prometheus. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Metrics } from '../monitoring/metrics.js';
+import { mayDo } from './caller.js';
 import { errors, HealthSchema, LivenessSchema, ReadinessSchema } from './api-schemas.js';
 
 /** What each dependency says of itself. It must not reject, and should answer within a second. */
@@ -29,6 +30,7 @@ export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions
     server.get(
       '/v1/health/live',
       {
+        config: { scope: 'public', keepsToFleet: true },
         schema: {
           operationId: 'live',
           summary: 'Is the process alive?',
@@ -41,24 +43,27 @@ export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions
     server.get(
       '/v1/health/ready',
       {
+        config: { scope: 'public', keepsToFleet: true },
         schema: {
           operationId: 'ready',
           summary: 'Can it serve requests?',
+          description: 'Whoever may read is told the state of each dependency.',
           tags: ['health'],
           response: { 200: ReadinessSchema, 503: ReadinessSchema, ...errors(403, 500) },
         },
       },
-      async (_request, reply) => {
+      async ({ caller }, reply) => {
         const { ready, checks } = await check();
         return reply
           .code(ready ? 200 : 503)
           .headers(noCache)
-          .send({ status: ready ? 'ready' : 'not_ready', checks });
+          .send({ status: ready ? 'ready' : 'not_ready', ...(mayDo(caller, 'read') ? { checks } : {}) });
       },
     );
     server.get(
       '/v1/health',
       {
+        config: { scope: 'read', keepsToFleet: true },
         schema: {
           operationId: 'health',
           summary: 'Both, with the version',
@@ -77,6 +82,7 @@ export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions
     server.get(
       '/metrics',
       {
+        config: { scope: 'read' },
         schema: {
           operationId: 'metrics',
           summary: 'Metrics in the text format of Prometheus',

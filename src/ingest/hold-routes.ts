@@ -42,6 +42,7 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
     server.post<{ Body: NewHold }>(
       '/v1/holds',
       {
+        config: { scope: 'admin' },
         schema: {
           operationId: 'createHold',
           summary: 'Keep a range from retention',
@@ -58,7 +59,7 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
         const toUs = readInstant('to', to);
         if (toUs <= fromUs) throw new HttpError(400, 'empty_range', 'to is not later than from; swap them', 'to');
         const expires = expiresAt === undefined ? null : sqlTimestamp(readInstant('expires_at', expiresAt));
-        const actor = `http:${request.ip}`;
+        const { actor } = request.caller;
         const row = await database.transaction(async (session) => {
           const [created] = await session.query(
             `INSERT INTO holds (device_id, range_from, range_to, reason, created_by, expires_at)
@@ -74,6 +75,7 @@ export function holdRoutes(database: Database): FastifyPluginAsync {
     server.get(
       '/v1/holds',
       {
+        config: { scope: 'admin' },
         schema: {
           operationId: 'listHolds',
           summary: 'The holds, newest first',

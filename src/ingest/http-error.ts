@@ -9,12 +9,15 @@ export class HttpError extends Error {
   readonly statusCode: number;
   readonly code: string;
   readonly field: string | undefined;
+  /** When to come back; for 429. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(statusCode: number, code: string, message: string, field?: string) {
+  constructor(statusCode: number, code: string, message: string, field?: string, retryAfterSeconds?: number) {
     super(message);
     this.statusCode = statusCode;
     this.code = code;
     this.field = field;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -74,7 +77,9 @@ export function createErrorHandler(events: Events) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, code, message, field } = answerTo(error, request.id);
     if (status === 500) events.emit('request_failed', { error, requestId: request.id });
-    if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    const retryAfter = error instanceof HttpError ? error.retryAfterSeconds : undefined;
+    if (status === 503 || status === 429) reply.header('retry-after', String(retryAfter ?? RETRY_AFTER_SECONDS));
+    if (status === 401) reply.header('www-authenticate', 'Bearer realm="downhole"');
     // Fastify closes the connection after a refused body, in case more of it comes. Where it has come in full, there is no need.
     if (request.raw.complete) reply.removeHeader('connection');
     return reply.code(status).send({ error: { code, message, ...(field === undefined ? {} : { field }) } });

@@ -1,7 +1,7 @@
 /**
  * The HTTP server: the ingest API, health, metrics and the OpenAPI document, and whatever routes other rooms bring.
- * The order in which a request is judged: connection limits, header limits, Host and Origin, content type, size,
- * then the route.
+ * The order in which a request is judged: connection limits, header limits, Host and Origin, key, scope and rate, content
+ * type, size, then the route.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -20,10 +20,18 @@ import { healthRoutes, type ReadinessCheck } from './health-routes.js';
 import { holdRoutes } from './hold-routes.js';
 import { createErrorHandler, HttpError } from './http-error.js';
 import { importRoute, type ImportPipeline } from './import-route.js';
+import { auditRoute } from './keys/audit-route.js';
+import { Authenticator } from './keys/authenticator.js';
+import type { KeyRing } from './keys/key-ring.js';
+import { keyRoutes } from './keys/key-routes.js';
+import { RateGuard } from './keys/rate-guard.js';
+import { sessionRoutes } from './keys/session-routes.js';
+import { Sessions } from './keys/sessions.js';
 import { KnownPaths } from './known-paths.js';
 import { openApiOptions } from './openapi.js';
-import { BodyBudget, readRequestBody } from './request-body.js';
+import { BodyBudget, dropBody, readRequestBody } from './request-body.js';
 import { guardRequest, refusePublicBind, SECURITY_HEADERS } from './request-guards.js';
+import { watchScopes } from './route-scopes.js';
 import { telemetryRoute } from './telemetry-route.js';
 
 declare module 'fastify' {
@@ -42,8 +50,12 @@ export interface HttpServerOptions {
   readonly readiness: ReadinessCheck;
   /** Serves `/v1/import`. */
   readonly pipeline?: ImportPipeline;
-  /** Serves `/v1/holds`. */
+  /** Serves `/v1/holds`, `/v1/keys` and `/v1/audit`. */
   readonly database?: Database;
+  /** The keys that let in; has to be there where `http.requireKeys` is set. */
+  readonly keys?: KeyRing;
+  /** Epoch milliseconds: when keys and sessions expire. */
+  readonly nowMs?: () => number;
   /** Routes of other rooms; their errors leave in the same shape. */
   readonly routes?: readonly FastifyPluginAsync[];
 }
@@ -60,7 +72,7 @@ const BODY_TYPES = /^application\/(json|x-ndjson|ndjson|jsonl|x-jsonl)(?=\s*(;|$
  * @throws OperationalError `refused_bind` when the configuration asks for an address beyond this machine
  */
 export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { config, events } = options;
+  const { config, events, database } = options;
   refusePublicBind(config.http.host);
   const server = createServer(config);
   server.server.maxConnections = config.http.maxConnections;
@@ -68,7 +80,9 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
 
   const paths = new KnownPaths();
   paths.watch(server);
+  watchScopes(server);
   watchRequests(server, events);
+  const { keysRequired, authenticator, sessions, guard } = authenticate(server, options);
   takeBodies(server, config);
   server.setErrorHandler(createErrorHandler(events));
   answerUnknownPaths(server, paths);
@@ -77,15 +91,55 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   validateParts(server);
 
   server.register(swagger, openApiOptions(options.version));
-  server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http }));
+  server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http, guard }));
   server.register(healthRoutes(options));
-  if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http));
-  if (options.database !== undefined) server.register(holdRoutes(options.database));
+  server.register(sessionRoutes({ keysRequired, authenticator, sessions }));
+  if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http, guard));
+  if (database !== undefined) {
+    for (const routes of [holdRoutes(database), keyRoutes(database, options.keys), auditRoute(database)])
+      server.register(routes);
+  }
   for (const routes of options.routes ?? []) server.register(routes);
   server.register(async (scope) => {
-    scope.get('/v1/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+    const route = { config: { scope: 'read', keepsToFleet: true }, schema: { hide: true } } as const;
+    scope.get('/v1/openapi.json', route, async () => server.swagger());
   });
   return server;
+}
+
+interface Authentication {
+  readonly keysRequired: boolean;
+  readonly authenticator: Authenticator;
+  readonly sessions: Sessions;
+  readonly guard: RateGuard;
+}
+
+/** Has every request judged by its key before anything else of it is looked at. */
+function authenticate(server: FastifyInstance, options: HttpServerOptions): Authentication {
+  const { events, keys, nowMs = () => Date.now() } = options;
+  const { http } = options.config;
+  const keysRequired = http.requireKeys;
+  if (keysRequired && keys === undefined) throw new Error('keys are required, and the server has none to compare with');
+  const sessions = new Sessions(nowMs);
+  const guard = new RateGuard(events);
+  const rates = { requestsPerSecond: http.maxRequestsPerSecond, recordsPerSecond: http.maxRecordsPerSecond };
+  const authenticator = new Authenticator({
+    keys: keysRequired ? keys : undefined,
+    sessions,
+    guard,
+    rates,
+    events,
+    nowMs,
+  });
+  server.decorateRequest('caller');
+  server.addHook('onRequest', (request, _reply, done) => {
+    request.caller = authenticator.stranger(request.ip);
+    authenticator.admit(request, (refusal) => {
+      if (refusal === undefined) return done();
+      dropBody(request.raw, http.maxBodyBytes, () => done(refusal));
+    });
+  });
+  return { keysRequired, authenticator, sessions, guard };
 }
 
 function createServer({ http }: Pick<Config, 'http'>): FastifyInstance {

@@ -3,8 +3,10 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { MessageHeaders } from '../queue/queue.js';
 import type { OutcomeCounts } from '../telemetry/outcome.js';
 import { refuseBody, type IngestLimits } from './accept-records.js';
+import { scanBody } from './body-scan.js';
 import { errors, OutcomeCountsSchema, TELEMETRY_CONTENT } from './api-schemas.js';
 import { HttpError } from './http-error.js';
+import type { RateGuard } from './keys/rate-guard.js';
 import { messageHeaders, requestBytes } from './telemetry-route.js';
 
 /** What an import needs of the pipeline. */
@@ -13,12 +15,13 @@ export interface ImportPipeline {
   ingestNow(body: Uint8Array, headers: MessageHeaders): Promise<{ readonly outcomes: OutcomeCounts }>;
 }
 
-export function importRoute(pipeline: ImportPipeline, limits: IngestLimits): FastifyPluginAsync {
+export function importRoute(pipeline: ImportPipeline, limits: IngestLimits, guard: RateGuard): FastifyPluginAsync {
   return async (server) => {
     server.post(
       '/v1/import',
       {
-        config: { rawBody: true },
+        // Nothing of an import is refused, so that a key that may not send all devices may not import.
+        config: { rawBody: true, scope: 'write' },
         validatorCompiler: () => () => true,
         schema: {
           operationId: 'importTelemetry',
@@ -35,6 +38,7 @@ export function importRoute(pipeline: ImportPipeline, limits: IngestLimits): Fas
         const refusal = refuseBody(bytes, type, limits);
         if (refusal !== undefined)
           throw new HttpError(refusal.code === 'too_large' ? 413 : 400, refusal.code, refusal.message);
+        guard.takeRecords(request.caller, scanBody(bytes, type).elements);
         const { outcomes } = await pipeline.ingestNow(bytes, messageHeaders(request, type, null, receivedUs));
         return outcomes;
       },

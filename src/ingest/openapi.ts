@@ -1,5 +1,6 @@
 /** The frame of the OpenAPI document; paths and schemas come from the routes. */
 import type { SwaggerOptions } from '@fastify/swagger';
+import { SESSION_COOKIE } from './keys/sessions.js';
 
 /** Options of @fastify/swagger for a document of this version of the program. */
 export function openApiOptions(version: string): SwaggerOptions {
@@ -15,10 +16,30 @@ export function openApiOptions(version: string): SwaggerOptions {
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This server.' }],
+      components: {
+        securitySchemes: {
+          key: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'dh_<id>_<secret>',
+            description:
+              'An API key, where http.requireKeys is set. Scopes: write, read, admin (which implies read). ' +
+              'A key that is restricted to sites or devices is refused by what shows the whole fleet.',
+          },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: SESSION_COOKIE,
+            description: 'Of somebody who has signed in at the page.',
+          },
+        },
+      },
       tags: [
         { name: 'ingest', description: 'Telemetry in.' },
         { name: 'read', description: 'Telemetry out.' },
         { name: 'holds', description: 'Ranges that retention leaves alone.' },
+        { name: 'keys', description: 'API keys, and who did what.' },
+        { name: 'session', description: 'Signing in at the page.' },
         { name: 'health', description: 'Is it well?' },
       ],
     },

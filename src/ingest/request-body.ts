@@ -90,6 +90,28 @@ function receive(request: IncomingMessage, limit: number, budget: BodyBudget): P
   });
 }
 
+/**
+ * Reads the body of a request that is refused unread, and drops it: a sender that is still writing when the connection
+ * closes may never see why. Goes on with `then` at its end, or after `limit` bytes, which is more than anybody should send.
+ */
+export function dropBody(request: IncomingMessage, limit: number, then: () => void): void {
+  const { headers } = request;
+  const announced = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : 0;
+  if (request.complete || announced > limit) return then();
+  let length = 0;
+  let isOver = false;
+  const end = (): void => {
+    if (!isOver) then();
+    isOver = true;
+  };
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > limit) end();
+  });
+  // Whether all of it has come or the connection is lost: whoever answers finds that out by itself.
+  for (const event of ['end', 'error', 'close']) request.once(event, end);
+}
+
 const join = (chunks: readonly Buffer[], length: number): Buffer =>
   chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
 

@@ -8,11 +8,13 @@ import type { Rejection } from '../telemetry/rejection.js';
 import { acceptRecords, detectBodyType, type AcceptedRecords, type IngestLimits } from './accept-records.js';
 import { AcceptedSchema, errors, NothingAcceptedSchema, TELEMETRY_CONTENT } from './api-schemas.js';
 import { HttpError } from './http-error.js';
+import type { RateGuard } from './keys/rate-guard.js';
 
 export interface TelemetryRouteOptions {
   readonly queue: Queue;
   readonly events: Events;
   readonly limits: IngestLimits;
+  readonly guard: RateGuard;
 }
 
 const SCHEMA_VERSION = 1;
@@ -37,12 +39,12 @@ export function messageHeaders(
   records: number | null,
   receivedUs: number,
 ): MessageHeaders {
-  return { schemaVersion: SCHEMA_VERSION, contentType, records, receivedUs, source: `http:${request.ip}` };
+  return { schemaVersion: SCHEMA_VERSION, contentType, records, receivedUs, source: request.caller.actor };
 }
 
-export function telemetryRoute({ queue, events, limits }: TelemetryRouteOptions): FastifyPluginAsync {
-  const countRefused = (request: FastifyRequest, code: string): void =>
-    events.emit('records_received', { accepted: 0, rejected: 1, codes: { [code]: 1 }, source: `http:${request.ip}` });
+export function telemetryRoute({ queue, events, limits, guard }: TelemetryRouteOptions): FastifyPluginAsync {
+  const countRefused = ({ caller }: FastifyRequest, code: string): void =>
+    events.emit('records_received', { accepted: 0, rejected: 1, codes: { [code]: 1 }, source: caller.actor });
 
   async function receive(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const receivedUs = Date.now() * 1000;
@@ -54,6 +56,7 @@ export function telemetryRoute({ queue, events, limits }: TelemetryRouteOptions)
       return reply.code(400).send(nothingAccepted(result));
     }
     if (result.messages.length > 0) {
+      guard.takeRecords(request.caller, result.accepted);
       await queue.publish(
         result.messages.map(({ body, records }) => ({
           body,
@@ -62,7 +65,7 @@ export function telemetryRoute({ queue, events, limits }: TelemetryRouteOptions)
       );
     }
     const { accepted, rejectedTotal, codes } = result;
-    events.emit('records_received', { accepted, rejected: rejectedTotal, codes, source: `http:${request.ip}` });
+    events.emit('records_received', { accepted, rejected: rejectedTotal, codes, source: request.caller.actor });
     return accepted === 0 ? reply.code(400).send(noneAccepted(result)) : reply.code(202).send(answer(result));
   }
 
@@ -70,7 +73,7 @@ export function telemetryRoute({ queue, events, limits }: TelemetryRouteOptions)
     server.post(
       '/v1/telemetry',
       {
-        config: { rawBody: true },
+        config: { rawBody: true, scope: 'write' },
         // Judged record by record, with reasons; the schema is for the document.
         validatorCompiler: () => () => true,
         schema: {

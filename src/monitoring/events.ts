@@ -49,6 +49,25 @@ export const EVENTS = {
     'request failed: this is a defect or a dependency is down',
   ),
   listening: event<{ url: string }>('info', 'listening'),
+  // keys
+  auth_failed: event<{ reason: string; keyId: string | null; address: string; requestId: string }>(
+    'debug',
+    'a request was refused because of its key',
+    (metrics, { reason }) => metrics.add('http_auth_failures_total', 1, { reason }),
+  ),
+  auth_failing: event<{ failures: number; reason: string; keyId: string | null; address: string }>(
+    'warn',
+    'requests are refused because of their keys; the last one is shown, further ones are told of in a minute at the earliest',
+  ),
+  rate_limited: event<{ actor: string; limit: string }>(
+    'debug',
+    'a request was refused because its sender exceeds its rate',
+    (metrics, { limit }) => metrics.add('http_rate_limited_total', 1, { limit }),
+  ),
+  keys_stale: event<{ error: unknown }>(
+    'warn',
+    'the API keys cannot be read again or their last use not be noted: those known here stay in force',
+  ),
   // queue
   queue_opened: event<{ queue: string; messages: number; records: number; tornBytes: number }>(
     'info',

@@ -8,8 +8,11 @@ const SECRET_FIELDS = ['authorization', 'cookie', 'password', 'secret', 'apiKey'
 /** The password in a URL, also within the message of an error: postgres://user:password@host. */
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s/@"\\]+@/gi;
 
+/** The secret of an API key, wherever somebody put it: of dh_<id>_<secret> the id may be seen. */
+const KEY_SECRET = /\bdh_([a-z0-9]{8,32})_[A-Za-z0-9_-]{43}/g;
+
 /**
- * The logger of a process. Secrets are masked by field name, passwords in URLs wherever they stand.
+ * The logger of a process. Secrets are masked by field name, passwords in URLs and API keys wherever they stand.
  *
  * @param destination where lines go; stderr by default, written synchronously so that the last line before a crash is there.
  */
@@ -24,7 +27,7 @@ export function createLogger(
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '***' },
-      hooks: { streamWrite: (line) => line.replace(URL_PASSWORD, '$1:***@') },
+      hooks: { streamWrite: (line) => line.replace(URL_PASSWORD, '$1:***@').replace(KEY_SECRET, 'dh_$1_***') },
     },
     destination,
   );

@@ -91,6 +91,16 @@ export const METRICS = {
     labels: ['route'],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
   },
+  http_auth_failures_total: {
+    type: 'counter',
+    help: 'Requests refused because of their key: none, malformed, unknown or revoked, wrong secret, expired, outside its scope, or a cookie sent by a foreign page.',
+    labels: ['reason'],
+  },
+  http_rate_limited_total: {
+    type: 'counter',
+    help: 'Requests refused because their sender exceeds its rate of requests or of records.',
+    labels: ['limit'],
+  },
   job_runs_total: { type: 'counter', help: 'Runs of scheduled jobs.', labels: ['job', 'result'] },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
   timescaledb_size_bytes: {

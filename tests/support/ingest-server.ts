@@ -1,6 +1,7 @@
 /** The ingest API on a free port, with an embedded queue of its own. */
 import type { FastifyInstance } from 'fastify';
 import { loadConfig } from '../../src/config/load-config.js';
+import { consoleRoutes } from '../../src/console/console-routes.js';
 import { buildHttpServer, listenHttp, type HttpServerOptions } from '../../src/ingest/http-server.js';
 import type { EventFields, EventName, Events } from '../../src/monitoring/events.js';
 import { createEvents } from '../../src/monitoring/events.js';
@@ -33,10 +34,12 @@ export interface IngestServer {
 export interface IngestServerOptions extends Partial<Omit<HttpServerOptions, 'config'>> {
   readonly settings?: Record<string, unknown>;
   readonly queueMaxBytes?: number;
+  /** Serves the read API and the page as well; needs a database. */
+  readonly console?: boolean;
 }
 
 export async function startIngestServer(options: IngestServerOptions = {}): Promise<IngestServer> {
-  const { settings = {}, queueMaxBytes = 1_073_741_824, ...rest } = options;
+  const { settings = {}, queueMaxBytes = 1_073_741_824, console = false, routes = [], ...rest } = options;
   const config = loadConfig({ environment: {}, overrides: { 'http.port': 0, ...settings } });
   const directory = createTemporaryDirectory('ingest');
   const metrics = new Metrics();
@@ -55,6 +58,7 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     segmentBytes: 16_777_216,
     events,
   });
+  const { database } = rest;
   const server = buildHttpServer({
     config,
     events,
@@ -63,6 +67,7 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     version: '0.0.0-test',
     readiness: () => Promise.resolve({ queue: { ok: true, detail: 'open' } }),
     ...rest,
+    routes: [...routes, ...(console && database ? [consoleRoutes({ database, metrics, broker, config })] : [])],
   });
   const url = await listenHttp(server, config.http, events);
 

@@ -107,6 +107,7 @@ describe('the sources', () => {
         const min = Math.max(minimum, 1e-3);
         return fc.double({ min, max: Math.min(maximum, 1e6), noNaN: true }).map((value) => ({ key, value }));
       }
+      if (type === 'boolean') return fc.boolean().map((value) => ({ key, value }));
       if (type === 'array') return fc.subarray([...(key.schema.items?.enum ?? [])]).map((value) => ({ key, value }));
       return fc.stringMatching(/^[a-z:/][ -~]{0,20}$/).map((value) => ({ key, value }));
     });
