@@ -6,6 +6,10 @@ const RUN_LOG_DAYS = 30;
 /** Per job; at one run each half minute that is a good week. */
 const RUN_LOG_ROWS = 20_000;
 
+/** What is settled is kept so long as evidence, and so that a copy that comes late is known. */
+const SETTLED_LETTER_DAYS = 90;
+const LETTERS_A_SLICE = 2000;
+
 /** Tables that are updated all the time, and TimescaleDB's own logs of what is to be refreshed. */
 const VACUUMED_TABLES = [
   'devices',
@@ -32,6 +36,15 @@ export function housekeepingJobs(): JobDefinition[] {
       findFault: () => Promise.resolve(null),
     },
     {
+      name: 'prune-dead-letters',
+      description: `removes dead letters ${SETTLED_LETTER_DAYS} days after they were replayed or purged`,
+      lane: 'housekeeping',
+      intervalSeconds: 3600,
+      initialDelaySeconds: 150,
+      run: pruneDeadLetters,
+      findFault: () => Promise.resolve(null),
+    },
+    {
       name: 'vacuum',
       description: 'frees dead rows where the database has no background process that does',
       lane: 'housekeeping',
@@ -51,6 +64,22 @@ const PRUNE_SQL = `
 async function pruneRunLog({ database, slice }: JobContext): Promise<JobOutcome> {
   const deleted = await slice(() => database.execute(PRUNE_SQL, [RUN_LOG_DAYS, RUN_LOG_ROWS]));
   return { detail: { deleted }, more: false };
+}
+
+/** Those that wait for a decision stay for as long as it takes: they are all that is left of a record. */
+const PRUNE_LETTERS_SQL = `
+  DELETE FROM dead_letters WHERE id IN (
+    SELECT id FROM dead_letters
+    WHERE state IN ('replayed', 'purged') AND state_changed_at < now() - make_interval(days => $1) LIMIT $2)`;
+
+async function pruneDeadLetters({ database, slice, shouldYield }: JobContext): Promise<JobOutcome> {
+  let deleted = 0;
+  for (;;) {
+    const count = await slice(() => database.execute(PRUNE_LETTERS_SQL, [SETTLED_LETTER_DAYS, LETTERS_A_SLICE]));
+    deleted += count;
+    if (count < LETTERS_A_SLICE) return { detail: { deleted }, more: false };
+    if (shouldYield()) return { detail: { deleted }, more: true };
+  }
 }
 
 async function vacuum(context: JobContext): Promise<JobOutcome> {

@@ -2,19 +2,12 @@
  * The bytes of one record of a message, as they came: what a dead letter keeps. Written again as JSON, `1e999` would
  * become null, a long integer another number, and a repeated field would be gone.
  */
+import { trimmedSpan } from '../telemetry/json-bytes.js';
 import type { ParsedBody } from './read-body.js';
 import { recordSpans, type RecordSpans } from './record-spans.js';
 
 /** Found once for all refused records of a message, and only when there are any. */
 const spansOf = new WeakMap<ParsedBody, RecordSpans>();
-
-const TAB = 0x09;
-const NEWLINE = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const SPACE = 0x20;
-
-const isSpace = (byte: number | undefined): boolean =>
-  byte === SPACE || byte === NEWLINE || byte === CARRIAGE_RETURN || byte === TAB;
 
 /**
  * Record `index` of a body, cut out of its bytes, without the white space around it. A body of one record stands for it as
@@ -25,11 +18,8 @@ export function originalRecord(body: Uint8Array, parsed: ParsedBody, index: numb
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   let spans = spansOf.get(parsed);
   if (spans === undefined) spansOf.set(parsed, (spans = recordSpans(bytes, parsed.form)));
-  let start = spans[2 * index] as number;
-  let end = spans[2 * index + 1] as number;
-  while (start < end && isSpace(bytes[start])) start++;
-  while (end > start && isSpace(bytes[end - 1])) end--;
-  const record = bytes.subarray(start, end);
+  const span = trimmedSpan(bytes, spans[2 * index] as number, spans[2 * index + 1] as number);
+  const record = bytes.subarray(...span);
   if (parsed.envelope === undefined) return record;
   const defaults = JSON.stringify(parsed.envelope);
   const after = defaults === '{}' ? ']}' : `],${defaults.slice(1)}`;

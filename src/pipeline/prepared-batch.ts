@@ -15,6 +15,8 @@ export interface RefusedRecord {
   readonly failure: FailureHeaders;
   /** How many records it stands for: more than one only for a message that cannot be read at all. */
   readonly records: number;
+  /** When its message was received, epoch microseconds; null where nobody said. */
+  readonly receivedUs: number | null;
 }
 
 const contextOf = (message: Message, nowUs: number): RecordContext => ({
@@ -41,6 +43,7 @@ export function refuse(message: Message, parsed: ParsedBody, index: number, reje
     rejection,
     failure: { code: rejection.code, deviceId },
     records: 1,
+    receivedUs: message.headers.receivedUs,
   };
 }
 
@@ -67,6 +70,7 @@ export function fillBatch(
         rejection: parsed,
         failure: { code: parsed.code, deviceId: null },
         records,
+        receivedUs: message.headers.receivedUs,
       });
       continue;
     }

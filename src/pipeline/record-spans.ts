@@ -4,7 +4,7 @@
  *
  * The bytes have been parsed before: they are valid JSON (NDJSON: lines, each valid or not).
  */
-import { stringEnd } from '../telemetry/json-bytes.js';
+import { memberSpan, stringEnd } from '../telemetry/json-bytes.js';
 import type { BodyForm } from './read-body.js';
 
 /** First byte and the one after the last, record by record: [start, end, start, end …]. */
@@ -16,7 +16,6 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
@@ -31,7 +30,7 @@ export function recordSpans(bytes: Buffer, form: BodyForm): RecordSpans {
     case 'array':
       return elementSpans(bytes, bytes.indexOf(OPEN_BRACKET, start));
     case 'envelope':
-      return elementSpans(bytes, recordsArrayAt(bytes, start));
+      return elementSpans(bytes, (memberSpan(bytes, 'records') as [number, number])[0]); // it is what makes an envelope
     case 'ndjson':
       return lineSpans(bytes, start);
   }
@@ -78,26 +77,4 @@ function elementSpans(bytes: Buffer, openAt: number): number[] {
     }
   }
   return spans;
-}
-
-/** Where the array of an envelope's `records` opens; of a repeated field the last counts, as in JSON.parse. */
-function recordsArrayAt(bytes: Buffer, from: number): number {
-  let found = -1;
-  let depth = 0;
-  let name = '';
-  for (let at = from; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    if (byte === QUOTE) {
-      const end = stringEnd(bytes, at);
-      if (depth === 1) name = JSON.parse(bytes.toString('utf8', at, end + 1)) as string;
-      at = end;
-    } else if (byte === COLON && depth === 1 && name === 'records') {
-      found = at;
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      depth++;
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      depth--;
-    }
-  }
-  return bytes.indexOf(OPEN_BRACKET, found);
 }

@@ -26,13 +26,14 @@ export function countCodes(refused: readonly RefusedRecord[]): Record<string, nu
 
 /** The messages for the queue `failed`. */
 export function deadLettersOf(refused: readonly RefusedRecord[], nowUs: number): OutgoingMessage[] {
-  return refused.map(({ original, rejection, failure }) =>
+  return refused.map(({ original, rejection, failure, receivedUs }) =>
     encodeDeadLetter({
       original,
       code: failure.code,
       deviceId: failure.deviceId,
       error: rejection.message,
       timestampUs: nowUs,
+      receivedUs,
     }),
   );
 }

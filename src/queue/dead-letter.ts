@@ -1,5 +1,6 @@
 /** Dead letters as they travel in the queue `failed`: a record that could not be stored, with the reason. */
 import { isUtf8 } from 'node:buffer';
+import { memberSpan } from '../telemetry/json-bytes.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { DeadLetterBody, OutgoingMessage } from './queue.js';
 
@@ -14,12 +15,18 @@ export interface DeadLetter {
   readonly error: string;
   /** When it was given up, epoch microseconds. */
   readonly timestampUs: number;
+  /** When the message that it came in was received, epoch microseconds; null where nobody said. */
+  readonly receivedUs: number | null;
 }
 
-/** The message for the queue `failed`. Bytes that are not UTF-8 travel in base64, all others as text. */
-export function encodeDeadLetter({ original, code, deviceId, error, timestampUs }: DeadLetter): OutgoingMessage {
+/**
+ * The message for the queue `failed`. Bytes that are not UTF-8 travel in base64, all others as text. Its header tells the
+ * reception of the message, by which a letter that is published twice after a crash is known to be the same.
+ */
+export function encodeDeadLetter(letter: DeadLetter): OutgoingMessage {
+  const { original, code, deviceId, error, timestampUs, receivedUs } = letter;
   const bytes = Buffer.from(original.buffer, original.byteOffset, original.byteLength);
-  const letter: DeadLetterBody = {
+  const body: DeadLetterBody = {
     ...(isUtf8(bytes)
       ? { original_message: bytes.toString('utf8') }
       : { original_message: bytes.toString('base64'), encoding: 'base64' }),
@@ -27,37 +34,49 @@ export function encodeDeadLetter({ original, code, deviceId, error, timestampUs 
     timestamp: formatTimestamp(timestampUs),
   };
   return {
-    body: Buffer.from(JSON.stringify(letter)),
+    body: Buffer.from(JSON.stringify(body)),
     headers: {
       schemaVersion: 1,
       contentType: 'application/json',
       records: 1,
-      receivedUs: timestampUs,
+      receivedUs: receivedUs ?? timestampUs,
       source: 'pipeline',
       failure: { code, deviceId },
     },
   };
 }
 
-/** What a dead letter says, its original bytes restored; undefined when the body is not a dead letter at all. */
-export function decodeDeadLetter(
-  body: Uint8Array,
-): { readonly original: Buffer; readonly error: string; readonly timestamp: string } | undefined {
+/** What a dead letter says. */
+interface ReadDeadLetter {
+  readonly original: Buffer;
+  readonly error: string;
+  /** As it stands there, whatever it is. */
+  readonly timestamp: string | undefined;
+}
+
+/**
+ * What a dead letter says, its original bytes restored; undefined when the body is not a dead letter at all.
+ * Other programs put the record itself into `original_message`, and not its text: then it is cut out of the bytes.
+ */
+export function decodeDeadLetter(body: Uint8Array): ReadDeadLetter | undefined {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   let letter: unknown;
   try {
-    letter = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+    letter = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
     if (error instanceof SyntaxError) return undefined; // a third party's message: the caller keeps its bytes
     throw error;
   }
-  if (!isDeadLetterBody(letter)) return undefined;
-  const original = Buffer.from(letter.original_message, letter.encoding ?? 'utf8');
-  return { original, error: letter.error, timestamp: letter.timestamp };
+  if (typeof letter !== 'object' || letter === null) return undefined;
+  const { original_message: given, error, timestamp, encoding } = letter as Record<keyof DeadLetterBody, unknown>;
+  if (typeof error !== 'string' || (encoding !== undefined && encoding !== 'base64')) return undefined;
+  const original = originalOf(bytes, given, encoding ?? 'utf8');
+  return original && { original, error, timestamp: typeof timestamp === 'string' ? timestamp : undefined };
 }
 
-function isDeadLetterBody(value: unknown): value is DeadLetterBody {
-  if (typeof value !== 'object' || value === null) return false;
-  const { original_message, error, timestamp, encoding } = value as Record<keyof DeadLetterBody, unknown>;
-  const known = encoding === undefined || encoding === 'base64';
-  return known && [original_message, error, timestamp].every((field) => typeof field === 'string');
+function originalOf(bytes: Buffer, given: unknown, encoding: 'utf8' | 'base64'): Buffer | undefined {
+  if (typeof given === 'string') return Buffer.from(given, encoding);
+  if (typeof given !== 'object' || given === null || encoding === 'base64') return undefined;
+  const span = memberSpan(bytes, 'original_message');
+  return span && bytes.subarray(...span);
 }

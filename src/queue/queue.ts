@@ -28,6 +28,8 @@ export interface MessageHeaders {
 export interface FailureHeaders {
   readonly code: string;
   readonly deviceId: string | null;
+  /** Why, in words, where the body does not say it: the broker gave up a message as it was. */
+  readonly detail?: string;
 }
 
 export interface OutgoingMessage {
@@ -88,7 +90,7 @@ export interface Broker {
 
 /** The body of a dead letter, JSON; headers carry code and device. */
 export interface DeadLetterBody {
-  /** The record as it came: JSON text, or base64 (with `encoding`) where the bytes are not UTF-8. */
+  /** The record as it came: its text, or base64 (with `encoding`) where the bytes are not UTF-8. */
   readonly original_message: string;
   readonly encoding?: 'base64';
   readonly error: string;

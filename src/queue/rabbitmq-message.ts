@@ -50,7 +50,19 @@ export function messageIdOf({ properties }: Pick<ConsumeMessage, 'properties'>):
 
 function failureOf(given: Record<string, unknown>): FailureHeaders | undefined {
   const code = text(given['failure_code']);
-  return code === undefined ? undefined : { code, deviceId: text(given['failure_device_id']) ?? null };
+  return code === undefined ? brokerFailureOf(given) : { code, deviceId: text(given['failure_device_id']) ?? null };
+}
+
+/**
+ * Of a message that RabbitMQ itself gave up (a policy with a length or time limit, a consumer that refused it, a
+ * delivery limit): where and why, as it writes into the headers. The body is the message as it was published.
+ */
+function brokerFailureOf(given: Record<string, unknown>): FailureHeaders | undefined {
+  const reason = text(given['x-first-death-reason']);
+  if (reason === undefined) return undefined;
+  const queue = text(given['x-first-death-queue']) ?? 'a queue';
+  const detail = `RabbitMQ gave the message up in ${queue} (${reason}); it is kept as it was published`;
+  return { code: `broker_${reason}`, deviceId: null, detail };
 }
 
 function contentTypeOf(value: unknown): MessageHeaders['contentType'] {

@@ -1,5 +1,6 @@
 /** Rows stored after a device's state was saved, for catching up after a crash. */
 import { CHANNEL_NAMES } from '../telemetry/channels.js';
+import { QualityFlag } from '../telemetry/quality-flags.js';
 import { sqlTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row } from './database.js';
 
@@ -24,6 +25,8 @@ const SQL = `
   JOIN telemetry t ON t.device_id = saved.device_id
     AND t."timestamp" > timestamptz 'epoch' + saved.since_us * interval '1 microsecond'
   WHERE t."timestamp" > $3::timestamptz -- the same for all devices: leaves older chunks alone
+    -- Rows that came late, or out of a dead letter, taught nothing when they were stored.
+    AND (t.quality_flags IS NULL OR t.quality_flags & ${QualityFlag.notEvaluated} = 0)
   ORDER BY t."timestamp" DESC
   LIMIT ${MAX_ROWS}`;
 

@@ -18,7 +18,8 @@ import { createTemporaryDirectory, temporaryDirectory } from '../support/tempora
 
 const TIMESTAMP_US = 1_790_000_000_123_456;
 
-function letter(original: Uint8Array | string, code = 'conflict') {
+/** @param message how many microseconds after the first one its message was received */
+function letter(original: Uint8Array | string, code = 'conflict', message = 0) {
   const bytes = typeof original === 'string' ? Buffer.from(original) : original;
   return encodeDeadLetter({
     original: bytes,
@@ -26,6 +27,7 @@ function letter(original: Uint8Array | string, code = 'conflict') {
     deviceId: 'esp-1',
     error: 'contradicts',
     timestampUs: TIMESTAMP_US,
+    receivedUs: TIMESTAMP_US + message,
   });
 }
 
@@ -57,6 +59,19 @@ async function draining(database: Database) {
   return { failed: broker.failed, events, drained: () => until(() => broker.failed.depth().messages === 0) };
 }
 
+test.each([
+  ['{"error":"E","original_message":{"a": 1e999,"a":2},"timestamp":"2026-11-23T18:22:08"}', '{"a": 1e999,"a":2}'],
+  [String.raw`{"original\u005fmessage":[ "}" ] ,"error":"E"}`, '[ "}" ]'],
+  ['{"original_message":{"x":1},"original_message":"text","error":"E","timestamp":7}', 'text'],
+])('a letter of another program, %s, keeps the bytes of its record', (body, original) => {
+  expect(decodeDeadLetter(Buffer.from(body))?.original.toString()).toBe(original);
+});
+
+test.each(['null', '[]', '"text"', '{"error":"E"}', '{"original_message":7,"error":"E"}', '{"original_message":"x"}'])(
+  '%s is no dead letter',
+  (body) => expect(decodeDeadLetter(Buffer.from(body))).toBeUndefined(),
+);
+
 test('any bytes survive encoding, as text where they are UTF-8', () => {
   const bytes = fc.oneof(
     fc.uint8Array(),
@@ -73,6 +88,19 @@ test('any bytes survive encoding, as text where they are UTF-8', () => {
 });
 
 function describeDraining(kind: string, database: () => Database): void {
+  const stateOf = async (code: string) => {
+    const [row] = await database().query(
+      'SELECT occurrences, state, outcome, length(original) AS size FROM dead_letters WHERE code = $1',
+      [code],
+    );
+    return row;
+  };
+  const settle = (code: string, state: string) =>
+    database().execute(`UPDATE dead_letters SET state = $2, outcome = '{"stored": 1}', original = '' WHERE code = $1`, [
+      code,
+      state,
+    ]);
+
   describe(`dead letters into the ${kind} database`, () => {
     test('bytes with NUL, bytes that are not UTF-8, letters of third parties: all arrive as they came', async () => {
       const { failed, drained } = await draining(database());
@@ -125,18 +153,42 @@ function describeDraining(kind: string, database: () => Database): void {
 
     test('the same bytes for the same reason are one letter that counts, and is opened again', async () => {
       const { failed, drained } = await draining(database());
-      await failed.publish([letter('same', 'again'), letter('same', 'again'), letter('same', 'against')]);
+      const first = [letter('same', 'again', 1), letter('same', 'again', 2), letter('same', 'against', 3)];
+      await failed.publish(first);
       await drained();
-      await database().execute(`UPDATE dead_letters SET state = 'replayed' WHERE code = 'again'`);
-      await failed.publish([letter('same', 'again')]);
+      await settle('again', 'replayed');
+      await failed.publish([letter('same', 'again', 4)]);
       await drained();
-      const rows = await database().query(
-        `SELECT code, occurrences, state FROM dead_letters WHERE code LIKE 'again%' ORDER BY code`,
-      );
-      expect(rows).toEqual([
-        { code: 'again', occurrences: 3, state: 'new' },
-        { code: 'against', occurrences: 1, state: 'new' },
-      ]);
+      expect(await stateOf('again')).toEqual({ occurrences: 3, state: 'new', outcome: null, size: 4 });
+      expect(await stateOf('against')).toEqual({ occurrences: 1, state: 'new', outcome: null, size: 4 });
+    });
+
+    test('a copy of a letter that is known changes nothing, whatever became of it meanwhile', async () => {
+      const { failed, drained } = await draining(database());
+      const messages = [1, 2].map((message) => letter('copied', 'copied', message));
+      await failed.publish([...messages, ...messages]);
+      await drained();
+      expect(await stateOf('copied')).toMatchObject({ occurrences: 2, state: 'new' });
+      for (const state of ['replayed', 'purged']) {
+        await settle('copied', state);
+        // The pipeline has crashed and refuses the older message anew; the drainer has, and gets the newer one again.
+        await failed.publish(messages);
+        await drained();
+        expect(await stateOf('copied')).toMatchObject({ occurrences: 2, state, outcome: { stored: 1 }, size: 0 });
+      }
+      await failed.publish([letter('copied', 'copied', 3)]);
+      await drained();
+      expect(await stateOf('copied')).toEqual({ occurrences: 3, state: 'new', outcome: null, size: 6 });
+    });
+
+    test('a message that says nothing about its reception counts each time', async () => {
+      const { failed, drained } = await draining(database());
+      const headers = { ...message(0).headers, receivedUs: null, failure: { code: 'unsaid', deviceId: null } };
+      for (let round = 0; round < 2; round++) {
+        await failed.publish([{ body: Buffer.from('raw'), headers }]);
+        await drained();
+      }
+      expect(await stateOf('unsaid')).toMatchObject({ occurrences: 2, state: 'new' });
     });
   });
 }

@@ -1,6 +1,7 @@
 /** What devices taught the evaluator, through the whole pipeline, with Redis coming and going. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/storage/database.js';
+import { QualityFlag } from '../../src/telemetry/quality-flags.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
 import { startPipeline, type RunningPipeline } from '../support/pipeline.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
@@ -100,6 +101,19 @@ describe('device state in Redis, through the pipeline', () => {
       { device_id: 'moved', is_anomaly: true },
       { device_id: 'unknown', is_anomaly: false },
     ]);
+  });
+
+  it('learns nothing from stored rows that the detector never saw', async () => {
+    await database.execute(
+      `INSERT INTO telemetry (device_id, "timestamp", temperature, rpm, quality_flags)
+       SELECT 'w1', now() - n * INTERVAL '1 minute', 80, 2900, CASE WHEN n % 3 = 0 THEN $1::bigint ELSE 0 END
+       FROM generate_series(1, 30) n`,
+      [QualityFlag.notEvaluated],
+    );
+    const pipeline = await start();
+    await pipeline.publish([{ device_id: 'w1', timestamp: new Date().toISOString(), temperature: 80, rpm: 2900 }]);
+    await pipeline.drained();
+    await learned('w1', 21);
   });
 
   it('Redis away at the start and back later: nothing waits, and the saved state is joined, not replaced', async () => {

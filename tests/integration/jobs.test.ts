@@ -177,7 +177,7 @@ describe('the job runner, on two connections of a server', () => {
 
   it('says which jobs there are when asked for another', async () => {
     const runner = runnerOf(databases[0], jobDefinitions('none'));
-    await expect(runner.runNow('polish')).rejects.toThrow(/no job "polish".*prune-run-log, vacuum/);
+    await expect(runner.runNow('polish')).rejects.toThrow(/no job "polish".*prune-run-log, prune-dead-letters, vacuum/);
   });
 
   it('keeps the run log within its bounds', async () => {
@@ -189,6 +189,22 @@ describe('the job runner, on two connections of a server', () => {
     expect((await runnerOf(databases[0], jobDefinitions('none')).runNow('prune-run-log')).detail).toMatchObject({
       deleted: 20,
     });
+  });
+
+  it('removes dead letters that were settled long ago, and never one that waits', async () => {
+    await databases[0].execute(
+      `INSERT INTO dead_letters (id, received_at, code, error, original, state, state_changed_at)
+       SELECT state || n, now() - INTERVAL '5 years', 'conflict', '', '', state, now() - n * INTERVAL '1 day'
+       FROM unnest(ARRAY['new', 'replayed', 'purged']) state, generate_series(80, 100) n`,
+    );
+    await runnerOf(databases[0], jobDefinitions('none')).runNow('prune-dead-letters');
+    expect(
+      await databases[0].query('SELECT state, count(*) AS n FROM dead_letters GROUP BY state ORDER BY state'),
+    ).toEqual([
+      { state: 'new', n: 21 },
+      { state: 'purged', n: 10 },
+      { state: 'replayed', n: 10 },
+    ]);
   });
 });
 
