@@ -2,7 +2,7 @@
 import { ZScoreDetector } from '../src/pipeline/detection/z-score-detector.js';
 import { DeviceTable } from '../src/pipeline/device-table.js';
 import { Evaluator } from '../src/pipeline/evaluator.js';
-import { fillBatch, readMessage } from '../src/pipeline/prepared-batch.js';
+import { fillBatch } from '../src/pipeline/prepared-batch.js';
 import { TemperatureBaseline } from '../src/pipeline/quality/temperature-baseline.js';
 import type { OutgoingMessage } from '../src/queue/queue.js';
 import { CopyEncoder } from '../src/storage/copy-encoder.js';
@@ -27,8 +27,7 @@ export function* encodedStreams(messages: readonly OutgoingMessage[]): Generator
   for (let at = 0; at < messages.length; at += step) {
     const part = messages.slice(at, at + step);
     batch.clear();
-    const bodies = part.map((message) => readMessage(message, nowUs));
-    const refused = fillBatch(part, bodies, batch, devices);
+    const refused = fillBatch(part, nowUs, batch, devices);
     if (refused.length > 0) throw new Error(`the workload is not good: ${refused[0]?.rejection.message ?? ''}`);
     evaluator.reserve();
     evaluator.evaluate(batch);

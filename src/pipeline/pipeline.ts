@@ -12,14 +12,11 @@ import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../storag
 import { backoffMs, pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
-import type { Rejection } from '../telemetry/rejection.js';
-import { BatchFormer, type ImportRequest, type ImportResult, type Message, type Work } from './batch-former.js';
+import { BatchFormer, type ImportRequest, type ImportResult, type Work } from './batch-former.js';
 import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator } from './evaluator.js';
-import { fillBatch, readMessage, refuse, type RefusedRecord } from './prepared-batch.js';
-import { isRejection } from './read-record.js';
-import type { ParsedBody } from './read-body.js';
+import { fillBatch, refuseRows, type RefusedRecord } from './prepared-batch.js';
 import { countCodes, countOutcomes, deadLettersOf } from './settlement.js';
 
 export interface PipelineOptions {
@@ -49,7 +46,8 @@ type Written = WriteResult & { readonly seconds: number };
 
 interface Prepared {
   readonly work: Work;
-  readonly bodies: readonly (ParsedBody | Rejection)[];
+  /** The clock when it was read, epoch microseconds. */
+  readonly nowUs: number;
   readonly batch: ReadingBatch;
   readonly refused: RefusedRecord[];
   readonly anomalies: number;
@@ -270,9 +268,8 @@ export class Pipeline {
   async #prepare(work: Work): Promise<Prepared | undefined> {
     const { devices, evaluator, states } = this.#parts;
     const nowUs = this.#parts.nowUs();
-    const bodies = work.messages.map((message) => readMessage(message, nowUs));
-    const batch = this.#takeBatch(bodies.reduce((sum, body) => sum + (isRejection(body) ? 0 : body.records.length), 0));
-    const refused = fillBatch(work.messages, bodies, batch, devices);
+    const batch = this.#takeBatch();
+    const refused = fillBatch(work.messages, nowUs, batch, devices);
     evaluator.reserve();
     if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined) {
       this.#giveBack(batch);
@@ -281,7 +278,7 @@ export class Pipeline {
     const anomalies = evaluator.evaluate(batch);
     this.#uncommitted++;
     states.markDirty(batch);
-    return { work, bodies, batch, refused, anomalies };
+    return { work, nowUs, batch, refused, anomalies };
   }
 
   /** Loads profile and state of the devices that are new to this process, and registers those new to the database. */
@@ -295,19 +292,17 @@ export class Pipeline {
     return true;
   }
 
-  /** A batch with room for so many records; a message larger than any batch gets one of its own. */
-  #takeBatch(records: number): ReadingBatch {
-    const batch = this.#free.find((candidate) => candidate.capacity >= records);
-    if (batch === undefined) return new ReadingBatch(records);
-    this.#free.splice(this.#free.indexOf(batch), 1);
+  #takeBatch(): ReadingBatch {
+    const batch = this.#free.pop() ?? new ReadingBatch(this.#parts.options.maxBatchRecords);
     batch.clear();
     return batch;
   }
 
+  /** One that a large message has made grow is not kept. */
   #giveBack(batch: ReadingBatch): void {
     const { sink, options } = this.#parts;
     if (this.#free.length >= sink.writesInFlight + SPARE_BATCHES) return;
-    if (batch.capacity >= options.maxBatchRecords) this.#free.push(batch);
+    if (batch.capacity === options.maxBatchRecords) this.#free.push(batch);
   }
 
   /** Writes a batch until it is committed; undefined when it was given up: at a stop, or an import that cannot succeed. */
@@ -346,15 +341,11 @@ export class Pipeline {
   }
 
   /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
-  async #settle({ work, bodies, batch, refused, anomalies }: Prepared, written: Written): Promise<void> {
+  async #settle({ work, nowUs, batch, refused, anomalies }: Prepared, written: Written): Promise<void> {
     const { registry, events } = this.#parts;
     if (this.#gaveUp && work.request === undefined) return; // its rows come again, as duplicates
     registry.written(batch, written);
-    for (const { row, rejection } of written.refused) {
-      const delivery = batch.delivery[row] as number;
-      const index = batch.deliveryIndex[row] as number;
-      refused.push(refuse(work.messages[delivery] as Message, bodies[delivery] as ParsedBody, index, rejection));
-    }
+    refused.push(...refuseRows(work.messages, nowUs, batch, written.refused));
     if (refused.length > 0) {
       const durable = await this.#holding(work.request, async () => {
         await this.#parts.failed.publish(deadLettersOf(refused, this.#parts.nowUs()));

@@ -48,44 +48,72 @@ export function refuse(message: Message, parsed: ParsedBody, index: number, reje
 }
 
 /**
- * Reads messages into the rows of `batch`, which has room for all of them, and gives every row its device number;
- * devices that the table does not know are added to it.
- * @param bodies what `readMessage` made of each message
+ * Reads messages into the rows of `batch` and gives every row its device number; devices that the table does not know
+ * are added to it. Message by message, so that what JSON.parse makes of one is garbage before the next is read.
  * @returns what could not be read
  */
 export function fillBatch(
   messages: readonly Message[],
-  bodies: readonly (ParsedBody | Rejection)[],
+  nowUs: number,
   batch: ReadingBatch,
   devices: DeviceTable,
 ): RefusedRecord[] {
   const refused: RefusedRecord[] = [];
   for (let delivery = 0; delivery < messages.length; delivery++) {
     const message = messages[delivery] as Message;
-    const parsed = bodies[delivery] as ParsedBody | Rejection;
-    if (isRejection(parsed)) {
-      const records = message.headers.records ?? 1;
-      refused.push({
-        original: message.body,
-        rejection: parsed,
-        failure: { code: parsed.code, deviceId: null },
-        records,
-        receivedUs: message.headers.receivedUs,
-      });
-      continue;
-    }
-    for (let index = 0; index < parsed.records.length; index++) {
-      const rejection = readRecord(parsed.records[index], parsed.context, batch) ?? numberDevice(batch, devices);
-      if (rejection !== undefined) {
-        refused.push(refuse(message, parsed, index, rejection));
-        continue;
-      }
-      const row = batch.length - 1;
-      batch.delivery[row] = delivery;
-      batch.deliveryIndex[row] = index;
-    }
+    const parsed = readMessage(message, nowUs);
+    if (isRejection(parsed)) refused.push(refuseMessage(message, parsed));
+    else fillFrom(message, parsed, delivery, batch, devices, refused);
   }
   return refused;
+}
+
+function fillFrom(
+  message: Message,
+  parsed: ParsedBody,
+  delivery: number,
+  batch: ReadingBatch,
+  devices: DeviceTable,
+  refused: RefusedRecord[],
+): void {
+  const { records, context } = parsed;
+  batch.reserve(records.length);
+  for (let index = 0; index < records.length; index++) {
+    const rejection = readRecord(records[index], context, batch) ?? numberDevice(batch, devices);
+    if (rejection !== undefined) {
+      refused.push(refuse(message, parsed, index, rejection));
+      continue;
+    }
+    const row = batch.length - 1;
+    batch.delivery[row] = delivery;
+    batch.deliveryIndex[row] = index;
+  }
+}
+
+const refuseMessage = (message: Message, rejection: Rejection): RefusedRecord => ({
+  original: message.body,
+  rejection,
+  failure: { code: rejection.code, deviceId: null },
+  records: message.headers.records ?? 1,
+  receivedUs: message.headers.receivedUs,
+});
+
+/** The refusals of rows that the database did not take; their messages, in order, are read once more for it. */
+export function refuseRows(
+  messages: readonly Message[],
+  nowUs: number,
+  batch: ReadingBatch,
+  rows: readonly { readonly row: number; readonly rejection: Rejection }[],
+): RefusedRecord[] {
+  let delivery = -1;
+  let parsed: ParsedBody | Rejection | undefined;
+  return rows.map(({ row, rejection }) => {
+    if (batch.delivery[row] !== delivery) {
+      delivery = batch.delivery[row] as number;
+      parsed = readMessage(messages[delivery] as Message, nowUs);
+    }
+    return refuse(messages[delivery] as Message, parsed as ParsedBody, batch.deliveryIndex[row] as number, rejection);
+  });
 }
 
 /** Gives the last row its device number, or takes the row back where there can be no further device. */
@@ -101,5 +129,6 @@ function numberDevice(batch: ReadingBatch, devices: DeviceTable): Rejection | un
     );
   }
   batch.device[row] = number;
+  batch.deviceId[row] = devices.ids[number] as string; // the one that stays: the record's own is garbage then
   return undefined;
 }

@@ -6,35 +6,36 @@
 import { CHANNEL_COUNT } from './channels.js';
 
 export class ReadingBatch {
-  readonly capacity: number;
+  /** Rows that fit without growing. */
+  capacity: number;
   length = 0;
 
   /** Epoch microseconds. */
-  readonly timestampUs: Float64Array;
+  timestampUs: Float64Array;
   readonly deviceId: string[];
   /** Position in the pipeline's device table; −1 until it is looked up. */
-  readonly device: Int32Array;
+  device: Int32Array;
   /** [row × CHANNEL_COUNT + channel], canonical units, float32 as stored; NaN = NULL. */
-  readonly values: Float32Array;
+  values: Float32Array;
   /** 0 … 1. */
-  readonly qualityScore: Float32Array;
+  qualityScore: Float32Array;
   /** The two words of `quality_flags` (quality-flags.ts). */
-  readonly flagsLow: Int32Array;
-  readonly flagsHigh: Int32Array;
-  readonly isAnomaly: Uint8Array;
+  flagsLow: Int32Array;
+  flagsHigh: Int32Array;
+  isAnomaly: Uint8Array;
   /** NaN = NULL: not evaluated. */
-  readonly anomalyScore: Float32Array;
+  anomalyScore: Float32Array;
   /** −1 = NULL. */
-  readonly anomalyCause: Int16Array;
-  readonly operatingState: Uint8Array;
+  anomalyCause: Int16Array;
+  operatingState: Uint8Array;
   /** When the ingest API (or the import) received it, epoch microseconds. */
-  readonly receivedUs: Float64Array;
+  receivedUs: Float64Array;
   readonly sourceSystem: string[];
   /** JSON object of what was received and could not be stored as such, or undefined. */
   readonly rawValues: (string | undefined)[];
   /** Which delivery of this batch the record came in, and its position in there: finds the original bytes again. */
-  readonly delivery: Int32Array;
-  readonly deliveryIndex: Int32Array;
+  delivery: Int32Array;
+  deliveryIndex: Int32Array;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -54,6 +55,28 @@ export class ReadingBatch {
     this.rawValues = new Array<string | undefined>(capacity).fill(undefined);
     this.delivery = new Int32Array(capacity);
     this.deliveryIndex = new Int32Array(capacity);
+  }
+
+  /** Makes room for so many more rows: a message whose records nobody counted may hold more than was thought. */
+  reserve(rows: number): void {
+    const needed = this.length + rows;
+    if (needed <= this.capacity) return;
+    const larger = new ReadingBatch(Math.max(needed, this.capacity * 2));
+    larger.timestampUs.set(this.timestampUs);
+    larger.device.set(this.device);
+    larger.values.set(this.values);
+    larger.qualityScore.set(this.qualityScore);
+    larger.flagsLow.set(this.flagsLow);
+    larger.flagsHigh.set(this.flagsHigh);
+    larger.isAnomaly.set(this.isAnomaly);
+    larger.anomalyScore.set(this.anomalyScore);
+    larger.anomalyCause.set(this.anomalyCause);
+    larger.operatingState.set(this.operatingState);
+    larger.receivedUs.set(this.receivedUs);
+    larger.delivery.set(this.delivery);
+    larger.deliveryIndex.set(this.deliveryIndex);
+    const { deviceId, sourceSystem, rawValues, length } = this;
+    Object.assign(this, larger, { deviceId, sourceSystem, rawValues, length });
   }
 
   /** Makes the batch empty; rows are reset as they are opened. */
