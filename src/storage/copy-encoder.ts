@@ -28,17 +28,37 @@ export const TELEMETRY_COLUMNS: readonly string[] = [
 export const TELEMETRY_COPY_TARGET = `telemetry (${TELEMETRY_COLUMNS.join(', ')})`;
 
 /** `PGCOPY\n\377\r\n\0`, no flags, no header extension. */
-const HEADER = Uint8Array.of(0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+export const COPY_HEADER = Uint8Array.of(
+  0x50,
+  0x47,
+  0x43,
+  0x4f,
+  0x50,
+  0x59,
+  0x0a,
+  0xff,
+  0x0d,
+  0x0a,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+);
 /** In place of a field count. */
-const TRAILER_COUNT = -1;
-const TRAILER_BYTES = 2;
+export const COPY_TRAILER_COUNT = -1;
+export const COPY_TRAILER_BYTES = 2;
 const NULL_LENGTH = -1;
 const JSONB_VERSION = 1;
 
 /** Field count, a length per field, and every field of fixed size; text and JSON come on top. */
 const FIXED_ROW_BYTES = 2 + TELEMETRY_COLUMNS.length * 4 + 2 * 8 + CHANNEL_COUNT * 4 + 4 + 1 + 8 + 4 + 2 + 2 + 1;
 /** UTF-8 needs at most three bytes for a UTF-16 unit. */
-const MAX_UTF8_BYTES_PER_UNIT = 3;
+export const MAX_UTF8_BYTES_PER_UNIT = 3;
 
 const INITIAL_BYTES = 1 << 20;
 /** A buffer that one huge batch has grown beyond this is given back before the next batch. */
@@ -71,15 +91,15 @@ export class CopyEncoder {
    */
   encode(batch: ReadingBatch, ingestionUs: number, rows?: ArrayLike<number>): readonly Uint8Array[] {
     if (this.#bytes.length > RETAINED_BYTES) this.#replace(Buffer.allocUnsafeSlow(INITIAL_BYTES));
-    this.#bytes.set(HEADER, 0);
-    this.#at = HEADER.length;
+    this.#bytes.set(COPY_HEADER, 0);
+    this.#at = COPY_HEADER.length;
     const count = rows === undefined ? batch.length : rows.length;
     for (let index = 0; index < count; index++) {
       this.#row(batch, rows === undefined ? index : (rows[index] as number), ingestionUs);
     }
-    this.#reserve(TRAILER_BYTES);
-    this.#view.setInt16(this.#at, TRAILER_COUNT);
-    return [this.#bytes.subarray(0, this.#at + TRAILER_BYTES)];
+    this.#reserve(COPY_TRAILER_BYTES);
+    this.#view.setInt16(this.#at, COPY_TRAILER_COUNT);
+    return [this.#bytes.subarray(0, this.#at + COPY_TRAILER_BYTES)];
   }
 
   #row(batch: ReadingBatch, row: number, ingestionUs: number): void {
@@ -118,7 +138,7 @@ export class CopyEncoder {
 }
 
 /** timestamptz: int64 microseconds since 2000. Exact for every double that is a whole number of microseconds. */
-function writeTimestamp(view: DataView, at: number, epochUs: number): number {
+export function writeTimestamp(view: DataView, at: number, epochUs: number): number {
   let high = Math.floor(epochUs / TWO_32);
   let low = epochUs - high * TWO_32 - POSTGRES_EPOCH_LOW;
   if (low < 0) {
@@ -132,7 +152,7 @@ function writeTimestamp(view: DataView, at: number, epochUs: number): number {
 }
 
 /** real; NaN stands for NULL. */
-function writeReal(view: DataView, at: number, value: number): number {
+export function writeReal(view: DataView, at: number, value: number): number {
   if (value !== value) {
     view.setInt32(at, NULL_LENGTH);
     return at + 4;
@@ -149,7 +169,7 @@ function writeChannels(view: DataView, from: number, values: Float32Array, offse
 }
 
 /** smallint; −1 stands for NULL. */
-function writeSmallint(view: DataView, at: number, value: number): number {
+export function writeSmallint(view: DataView, at: number, value: number): number {
   if (value === -1) {
     view.setInt32(at, NULL_LENGTH);
     return at + 4;
@@ -170,7 +190,7 @@ function writeVerdict(view: DataView, at: number, batch: ReadingBatch, row: numb
 }
 
 /** text as UTF-8. Device ids are nearly always short ASCII, for which a loop beats every call into the runtime. */
-function writeText(bytes: Buffer, view: DataView, at: number, text: string): number {
+export function writeText(bytes: Buffer, view: DataView, at: number, text: string): number {
   const start = at + 4;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);

@@ -4,12 +4,14 @@
  * Last values are collected in memory and written when `flush` is called, only what changed, and only forward in
  * time: any number of processes may write the same devices. After a crash they lag behind `telemetry`; `catchUp`.
  */
-import { CHANNELS, CHANNEL_NAMES, channelIndex, type ChannelName } from '../telemetry/channels.js';
+import { CHANNELS, channelIndex, type ChannelName } from '../telemetry/channels.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row } from './database.js';
 import type { DeviceProfile, DeviceRegistry } from './device-registry.js';
+import { encodeLatest, INCOMING_COPY_TARGET, INCOMING_TABLE_SQL } from './device-directory-encoder.js';
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
+import { CATCH_UP_SQL, SEEN_SQL, TAKE_INCOMING_SQL } from './device-directory-sql.js';
 import type { WriteResult } from './telemetry-sink.js';
 
 const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
@@ -28,43 +30,11 @@ const MEET_SQL = `
   )
   SELECT device_id, expected_channels, profile FROM devices WHERE device_id = ANY($1::text[])`;
 
-const LATEST_SQL = `
-  INSERT INTO device_latest (device_id, channel, value, "timestamp")
-  SELECT device_id, channel, value, ${instant('us')}
-  FROM unnest($1::text[], $2::text[], $3::real[], $4::bigint[]) AS latest (device_id, channel, value, us)
-  ON CONFLICT (device_id, channel) DO UPDATE SET value = excluded.value, "timestamp" = excluded."timestamp"
-  WHERE excluded."timestamp" >= device_latest."timestamp"`;
-
-const SEEN_SQL = `
-  UPDATE devices SET
-    first_seen = least(devices.first_seen, ${instant('seen.first_us')}),
-    last_seen = greatest(devices.last_seen, ${instant('seen.last_us')})
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS seen (device_id, first_us, last_us)
-  WHERE devices.device_id = seen.device_id`;
-
-const CATCH_UP_SQL = `
-  WITH newer AS MATERIALIZED (
-    SELECT t.* FROM devices
-    CROSS JOIN LATERAL (
-      SELECT device_id, "timestamp", ${CHANNEL_NAMES.join(', ')} FROM telemetry
-      WHERE telemetry.device_id = devices.device_id AND "timestamp" >= $1::timestamptz
-        AND "timestamp" > coalesce(devices.last_seen, '-infinity')
-      OFFSET 0 -- one look into the key for each device, never a scan of everything
-    ) AS t
-  ), latest AS (
-    INSERT INTO device_latest (device_id, channel, value, "timestamp")
-    SELECT DISTINCT ON (device_id, channel) device_id, channel, value, "timestamp"
-    FROM newer CROSS JOIN LATERAL (VALUES ${CHANNEL_NAMES.map((name) => `('${name}', ${name})`).join(', ')}) AS reading (channel, value)
-    WHERE value IS NOT NULL ORDER BY device_id, channel, "timestamp" DESC
-    ON CONFLICT (device_id, channel) DO UPDATE SET value = excluded.value, "timestamp" = excluded."timestamp"
-    WHERE excluded."timestamp" >= device_latest."timestamp"
-  )
-  UPDATE devices SET last_seen = seen.last_seen
-  FROM (SELECT device_id, max("timestamp") AS last_seen FROM newer GROUP BY device_id) AS seen
-  WHERE devices.device_id = seen.device_id`;
-
-/** Devices a transaction of `flush`: at most fifteen times as many rows. */
-const DEVICES_PER_FLUSH = 500;
+/**
+ * Devices a transaction of `flush`. Beginning one costs as much as some hundred devices; on the embedded database, where
+ * the pipeline waits for it, this many take about as long as a batch.
+ */
+const DEVICES_PER_FLUSH = 2500;
 
 export class DeviceDirectory implements DeviceRegistry {
   readonly #database: Database;
@@ -90,8 +60,7 @@ export class DeviceDirectory implements DeviceRegistry {
 
   /** Takes the last values of a written batch, whose rows have device numbers; no I/O, nothing allocated per row. */
   written(batch: ReadingBatch, result: WriteResult): void {
-    if (result.refused.length === 0) return this.#latest.take(batch);
-    this.#latest.take(batch, new Set(result.refused.map(({ row }) => row)));
+    this.#latest.take(batch, result);
   }
 
   /**
@@ -117,13 +86,14 @@ export class DeviceDirectory implements DeviceRegistry {
     }
   }
 
+  /** The slice is encoded before the first await: devices go on changing. */
   #writeSlice(slice: LatestSlice): Promise<void> {
+    const encoded = encodeLatest(this.#latest, slice);
     return this.#database.transaction(async (session) => {
-      const { latest, seen } = slice;
-      if (latest.deviceIds.length > 0) {
-        await session.execute(LATEST_SQL, [latest.deviceIds, latest.channels, latest.values, latest.timestampsUs]);
-      }
-      await session.execute(SEEN_SQL, [seen.deviceIds, seen.firstUs, seen.lastUs]);
+      await session.execute(INCOMING_TABLE_SQL);
+      await session.copyBinary(INCOMING_COPY_TARGET, [encoded]);
+      await session.execute(TAKE_INCOMING_SQL);
+      await session.execute(SEEN_SQL);
     });
   }
 

@@ -35,10 +35,10 @@ const WATERMARKS_SQL = `
   FROM _timescaledb_catalog.continuous_agg a
   WHERE a.user_view_schema = current_schema() AND a.user_view_name = ANY ($1)`;
 
-/** The newest reading of any device. From device_latest: telemetry has no index on time alone. */
+/** The newest reading of any device. From devices: telemetry has no index on time alone. */
 const NEWEST_SQL = `
   SELECT extract(epoch FROM now())::float8 AS now,
-    (SELECT extract(epoch FROM max("timestamp"))::float8 FROM device_latest) AS newest`;
+    (SELECT extract(epoch FROM max(last_seen))::float8 FROM devices) AS newest`;
 
 /** How far each aggregate is stored, coarsest last; empty without TimescaleDB community. */
 export async function latestWatermarks(database: Database): Promise<LevelWatermark[]> {

@@ -1,8 +1,11 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, Row } from '../../src/storage/database.js';
 import { DeviceDirectory } from '../../src/storage/device-directory.js';
 import { NOTHING_WRITTEN } from '../../src/storage/telemetry-sink.js';
 import { TelemetryWriter } from '../../src/storage/telemetry-writer.js';
+import { CHANNEL_NAMES } from '../../src/telemetry/channels.js';
+import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 import { MICROS_PER_SECOND } from '../../src/telemetry/timestamp.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
@@ -29,7 +32,7 @@ afterAll(async () => {
 
 const latest = async (from: Database, deviceId: string): Promise<Record<string, unknown>> => {
   const rows = await from.query(
-    `SELECT channel, value, (extract(epoch FROM "timestamp") * 1000000)::bigint - $2::bigint AS us FROM device_latest WHERE device_id = $1`,
+    `SELECT channel, value, (extract(epoch FROM "timestamp") * 1000000)::bigint - $2::bigint AS us FROM device_latest_values WHERE device_id = $1`,
     [deviceId, START_US],
   );
   return Object.fromEntries<unknown>(
@@ -148,7 +151,7 @@ describe('the device directory', () => {
       );
       await directory.flush();
       const counts = await cuttable.database.query(
-        'SELECT value, count(*)::int AS count FROM device_latest GROUP BY value ORDER BY value',
+        'SELECT rpm AS value, count(*)::int AS count FROM device_latest GROUP BY rpm ORDER BY rpm',
       );
       expect(counts).toEqual([
         { value: 1, count: 2999 },
@@ -159,6 +162,148 @@ describe('the device directory', () => {
       await proxy.close();
     }
   }, 60_000);
+
+  it('keeps the last values whatever order and writer they come by', async () => {
+    const anyRow = fc.record({
+      second: fc.nat(6),
+      channels: fc.subarray(['temperature', 'pressure', 'vibration_z'] as const),
+      device: fc.nat(2),
+    });
+    /** What one of two writers does: takes a batch, or flushes. */
+    const anyStep = fc.record({ writer: fc.nat(1), rows: fc.option(fc.array(anyRow, { maxLength: 4 })) });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 12 }), async (steps) => {
+        const prefix = `any-${++run}-`;
+        const writers = [new DeviceDirectory(database), new DeviceDirectory(database)];
+        const expected: Record<string, unknown>[] = [{}, {}, {}];
+        await (writers[0] as DeviceDirectory).meet(
+          [0, 1, 2].map((number) => prefix + number),
+          batchOf([]),
+        );
+        for (const { writer, rows } of steps) {
+          if (rows === null) await (writers[writer] as DeviceDirectory).flush();
+          else {
+            const readings = rows.map(({ second, channels, device: number }) => {
+              for (const name of channels) {
+                const [, known] = (expected[number]?.[name] ?? [0, -1]) as [number, number];
+                if (second >= known) (expected[number] as Record<string, unknown>)[name] = [second * 2, second];
+              }
+              const values = Object.fromEntries(channels.map((name) => [name, second * 2]));
+              return { deviceId: prefix + number, device: number, timestampUs: at(second), values };
+            });
+            (writers[writer] as DeviceDirectory).written(batchOf(readings), NOTHING_WRITTEN);
+          }
+        }
+        await Promise.all(writers.map((writer) => writer.flush()));
+        for (const number of [0, 1, 2]) expect(await latest(database, prefix + number)).toEqual(expected[number]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('keeps what the newest row says, and of a merged one that the row has to be asked', async () => {
+    const newest = async (): Promise<unknown> =>
+      (
+        await database.query(
+          `SELECT (extract(epoch FROM newest_at) - $1)::int AS second, quality_score, is_anomaly, anomaly_cause, operating_state
+           FROM device_latest WHERE device_id = 'judged'`,
+          [START_US / MICROS_PER_SECOND],
+        )
+      )[0];
+    const report = (second: number, flagsLow: number): ReadingBatch => {
+      const batch = batchOf([{ deviceId: 'judged', device: 5, timestampUs: at(second), values: { rpm: 1 }, flagsLow }]);
+      batch.isAnomaly[0] = flagsLow === 0 ? 0 : 1;
+      batch.anomalyCause[0] = flagsLow === 0 ? -1 : 2;
+      return batch;
+    };
+    const [first, second] = [new DeviceDirectory(database), new DeviceDirectory(database)];
+    const flushBoth = async (): Promise<void> => {
+      await first.flush();
+      await second.flush();
+    };
+    await first.meet(['judged'], report(1, 0));
+    first.written(report(1, 0), NOTHING_WRITTEN);
+    await flushBoth();
+    const plain = { second: 1, quality_score: 1, is_anomaly: false, anomaly_cause: null, operating_state: 3 };
+    expect(await newest()).toEqual(plain);
+    second.written(report(2, 1), NOTHING_WRITTEN);
+    first.written(report(0, 1), NOTHING_WRITTEN);
+    await flushBoth();
+    const anomalous = { second: 2, quality_score: 0.85, is_anomaly: true, anomaly_cause: 2, operating_state: 3 };
+    expect(await newest()).toEqual({ ...anomalous, quality_score: expect.closeTo(0.85, 6) as number });
+    // A repetition says less than the row; it is of no account even where it is newer than all that is known.
+    first.written(report(3, 0), { ...NOTHING_WRITTEN, duplicateRows: [0] });
+    await flushBoth();
+    expect(await newest()).toMatchObject({ second: 2, is_anomaly: true });
+    const asked = { quality_score: null, is_anomaly: null, anomaly_cause: null, operating_state: null };
+    for (const [stores, merges, time] of [
+      [first, second, 4],
+      [second, first, 5],
+    ] as const) {
+      stores.written(report(time, 0), NOTHING_WRITTEN);
+      merges.written(report(time, 1), { ...NOTHING_WRITTEN, mergedRows: [0] });
+      await flushBoth();
+      expect(await newest()).toEqual({ ...asked, second: time });
+    }
+    first.written(report(6, 0), NOTHING_WRITTEN);
+    await flushBoth();
+    expect(await newest()).toEqual({ ...plain, second: 6 });
+  });
+
+  it('rewrites rows in their place, and out of the index', async () => {
+    const directory = new DeviceDirectory(database);
+    const ids = Array.from({ length: 400 }, (_, index) => `in-place-${index}`);
+    const round = (second: number): ReadingBatch =>
+      batchOf(
+        ids.map((deviceId, device) => ({
+          deviceId,
+          device,
+          timestampUs: at(second),
+          values: Object.fromEntries(CHANNEL_NAMES.map((name) => [name, second])),
+        })),
+      );
+    const pages = (): Promise<Row[]> =>
+      database.query(
+        `SELECT device_id, (ctid::text::point)[0] AS page, pg_relation_size('device_latest_pkey') AS bytes FROM device_latest
+         WHERE device_id LIKE 'in-place-%' ORDER BY device_id`,
+      );
+    await directory.meet(ids, round(0));
+    directory.written(round(0), NOTHING_WRITTEN);
+    await directory.flush();
+    const before = await pages();
+    for (let second = 1; second <= 20; second++) {
+      directory.written(round(second), NOTHING_WRITTEN);
+      await directory.flush();
+    }
+    expect(await pages()).toEqual(before);
+  });
+
+  it('is written by several processes at once', async () => {
+    const directories = Array.from({ length: 3 }, () => new DeviceDirectory(database));
+    const ids = Array.from({ length: 3000 }, (_, index) => `shared-${index}`);
+    await (directories[0] as DeviceDirectory).meet(ids, batchOf([]));
+    await Promise.all(
+      directories.map(async (directory, writer) => {
+        // Each process has numbered the devices in an order of its own.
+        const order = writer === 1 ? [...ids].reverse() : ids;
+        for (let second = 1; second <= 5; second++) {
+          const readings = order.map((deviceId, device) => ({
+            deviceId,
+            device,
+            timestampUs: at(second * 3 + writer),
+            values: { rpm: second * 3 + writer },
+          }));
+          directory.written(batchOf(readings), NOTHING_WRITTEN);
+          await directory.flush();
+        }
+      }),
+    );
+    const counts = await database.query(
+      `SELECT rpm, count(*)::int AS devices FROM device_latest WHERE device_id LIKE 'shared-%' GROUP BY rpm`,
+    );
+    expect(counts).toEqual([{ rpm: 17, devices: ids.length }]);
+  });
 
   it('catches up with what was stored after the last flush', async () => {
     const directory = new DeviceDirectory(database);
@@ -177,8 +322,37 @@ describe('the device directory', () => {
     await writer.write(batch);
     expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(1);
     expect(await latest(database, 'crashed')).toEqual({ temperature: [2, 2], vibration: [3, 3] });
+    // What the newest row says is looked up in the row, until there is another.
+    const [row] = await database.query(
+      `SELECT newest_at, operating_state FROM device_latest WHERE device_id = 'crashed'`,
+    );
+    expect(row).toEqual({ newest_at: '2026-11-23 00:00:03+00', operating_state: null });
     expect(await device(database, 'crashed')).toMatchObject({ last_seen: '2026-11-23 00:00:03+00' });
     expect(await new DeviceDirectory(database).catchUp(at(0))).toBe(0);
+  });
+
+  it('catches up within bounds, with microseconds, and never backwards', async () => {
+    const writer = new TelemetryWriter(database, () => at(10_000));
+    const directory = new DeviceDirectory(database);
+    const last = batchOf([{ deviceId: 'behind', device: 0, timestampUs: at(5000), values: { rpm: 7 } }]);
+    await directory.meet(['behind', 'other', 'old'], last);
+    const rows = Array.from({ length: 1200 }, (_, second) => ({
+      deviceId: 'behind',
+      timestampUs: at(second) + 1,
+      values: second < 100 ? { pressure: second } : second < 1000 ? { vibration: second / 1000 } : { temperature: 42 },
+    }));
+    await writer.write(batchOf([...rows, { deviceId: 'old', timestampUs: at(-86_400), values: { temperature: 20 } }]));
+    // Another process is ahead with one channel, and has not said so in `devices`.
+    await database.execute(
+      `INSERT INTO device_latest (device_id, temperature, temperature_at) VALUES ('behind', 50, '2026-11-23T02:00:00Z')`,
+    );
+    expect(await directory.catchUp(at(0))).toBe(1);
+    expect(await latest(database, 'behind')).toEqual({
+      temperature: [50, 7200],
+      vibration: [expect.closeTo(0.999, 6), 999 + 1e-6],
+    });
+    expect(await device(database, 'behind')).toMatchObject({ last_seen: '2026-11-23 00:19:59.000001+00' });
+    expect(await latest(database, 'old')).toEqual({});
   });
 });
 

@@ -243,7 +243,7 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
       randomRow(random, 'live', twoHoursAgo + 3_000_000),
     ]);
     await database.execute(
-      `INSERT INTO device_latest SELECT 'live', 'temperature', 80, max("timestamp") FROM telemetry WHERE device_id = 'live'`,
+      `INSERT INTO devices (device_id, last_seen) SELECT 'live', max("timestamp") FROM telemetry WHERE device_id = 'live'`,
     );
     const runner = runnerWith(60_000);
     const faultOf = async (name: string): Promise<string | null | undefined> =>

@@ -67,6 +67,40 @@ describe('on PostgreSQL without TimescaleDB', () => {
     }
   });
 
+  it('makes one row a device of the last values of each channel', async () => {
+    const database = await fresh();
+    const before = temporaryDirectory();
+    for (const name of (await readdir(MIGRATIONS_DIRECTORY)).filter((file) => file < '0011'))
+      await copyFile(join(MIGRATIONS_DIRECTORY, name), join(before, name));
+    await migrate(database, { ...plain, directory: before });
+    const values = CHANNELS.flatMap(({ name }, index) => [
+      { device_id: 'all', channel: name, value: index + 0.5, timestamp: `2026-11-23T00:00:00.${100_000 + index}Z` },
+      ...(index % 2 === 0
+        ? [{ device_id: 'half', channel: name, value: -index, timestamp: '2026-11-24T00:00:00Z' }]
+        : []),
+    ]);
+    await database.execute(
+      'INSERT INTO device_latest SELECT * FROM jsonb_populate_recordset(NULL::device_latest, $1::jsonb)',
+      [JSON.stringify(values)],
+    );
+    const select = (table: string): Promise<unknown> =>
+      database.query(`SELECT device_id, channel, value, "timestamp" FROM ${table} ORDER BY device_id, channel`);
+    const carried = await select('device_latest');
+    expect(carried).toHaveLength(values.length);
+    await migrate(database, plain);
+    expect(await select('device_latest_values')).toEqual(carried);
+    const columns = await database.query<{ column_name: string }>(
+      `SELECT column_name FROM information_schema.columns WHERE table_name = 'device_latest' ORDER BY ordinal_position`,
+    );
+    const names = CHANNELS.map(({ name }) => name);
+    const channelColumns = [...names, ...names.map((name) => `${name}_at`)];
+    expect(columns.map(({ column_name }) => column_name).slice(-channelColumns.length)).toEqual(channelColumns);
+    expect(await database.query('SELECT device_id, newest_at FROM device_latest ORDER BY device_id')).toEqual([
+      { device_id: 'all', newest_at: null },
+      { device_id: 'half', newest_at: null },
+    ]);
+  });
+
   it('lets racing migrators in one after the other', async () => {
     const url = await server.createDatabase();
     const databases = await Promise.all(Array.from({ length: 4 }, () => openUrl(url)));

@@ -121,6 +121,29 @@ describe('GET /v1/devices', () => {
     expect(off?.values['temperature']?.timestamp).toBe(off?.last_seen);
   });
 
+  test('takes what the newest row says from beside the last values, unless that is about another row', async () => {
+    const { database } = server;
+    const say = (newestAt: string, state: string): Promise<number> =>
+      database.execute(
+        `UPDATE device_latest SET newest_at = ${newestAt}, quality_score = 0.25, is_anomaly = true, anomaly_cause = 1,
+           operating_state = ${state}
+         FROM devices d WHERE d.device_id = device_latest.device_id AND d.device_id = 'A-2'`,
+      );
+    // Each with a page of its own: answers are shared for a second.
+    const shown = async (limit: number): Promise<Device | undefined> =>
+      (await list(`?search=A-2&limit=${limit}`)).devices[0];
+    await say('d.last_seen', '2');
+    const said = { quality_score: 0.25, is_anomaly: true, anomaly_cause: 'vibration', operating_state: 'starting' };
+    expect(await shown(501)).toMatchObject(said);
+    const stored = { is_anomaly: false, anomaly_cause: null, operating_state: 'running' };
+    await say(`d.last_seen - interval '1 second'`, '2');
+    expect(await shown(502)).toMatchObject(stored);
+    await say('d.last_seen', 'NULL');
+    expect(await shown(503)).toMatchObject(stored);
+    await say('NULL', 'NULL');
+    expect(await shown(504)).toMatchObject(stored);
+  });
+
   test('shows a well that never reported', async () => {
     expect(await device('never')).toMatchObject({
       operating_state: 'unknown',

@@ -7,6 +7,7 @@ import { createLogger } from '../../src/monitoring/logger.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
 import { openEmbeddedBroker } from '../../src/queue/embedded-broker.js';
 import type { Database } from '../../src/storage/database.js';
+import { DeviceDirectory } from '../../src/storage/device-directory.js';
 import { EmbeddedDatabase } from '../../src/storage/embedded-database.js';
 import { migrate } from '../../src/storage/migrator.js';
 import { createTemporaryDirectory } from './temporary-directory.js';
@@ -95,24 +96,12 @@ export async function insertReadings(database: Database, readings: Readings): Pr
 
 async function register(database: Database, deviceId: string, everySeconds: number): Promise<void> {
   await database.execute(
-    `INSERT INTO devices (device_id, expected_interval_seconds, first_seen, last_seen)
-     SELECT $1, $2::real, min("timestamp"), max("timestamp") FROM telemetry WHERE device_id = $1
-     ON CONFLICT (device_id) DO UPDATE SET first_seen = excluded.first_seen, last_seen = excluded.last_seen`,
+    `INSERT INTO devices (device_id, expected_interval_seconds, first_seen)
+     SELECT $1, $2::real, min("timestamp") FROM telemetry WHERE device_id = $1
+     ON CONFLICT (device_id) DO UPDATE SET first_seen = excluded.first_seen`,
     [deviceId, everySeconds],
   );
-  await database.execute(
-    `INSERT INTO device_latest (device_id, channel, value, "timestamp")
-     SELECT t.device_id, c.channel, c.value, t."timestamp"
-     FROM (SELECT * FROM telemetry WHERE device_id = $1 ORDER BY "timestamp" DESC LIMIT 1) t
-     CROSS JOIN LATERAL (VALUES
-       ('temperature', t.temperature), ('vibration', t.vibration), ('pressure', t.pressure),
-       ('flow_rate', t.flow_rate), ('motor_current', t.motor_current), ('intake_pressure', t.intake_pressure),
-       ('discharge_pressure', t.discharge_pressure), ('motor_temperature', t.motor_temperature),
-       ('drive_frequency', t.drive_frequency)) c (channel, value)
-     WHERE c.value IS NOT NULL
-     ON CONFLICT (device_id, channel) DO UPDATE SET value = excluded.value, "timestamp" = excluded."timestamp"`,
-    [deviceId],
-  );
+  await new DeviceDirectory(database).catchUp(0);
 }
 
 /** Fills the aggregates over a range, finest first. */
