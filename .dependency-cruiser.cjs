@@ -26,6 +26,7 @@ const OPEN_FILES = [
   'storage/device-registry',
   'storage/device-state',
   'storage/newer-rows',
+  'storage/shared-directory-lock',
   'storage/statistics',
   'storage/telemetry-sink',
 ];

@@ -2,6 +2,8 @@
 /** The command line: argv → one command, whose code is loaded only then. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
+import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage. */
@@ -23,7 +25,9 @@ function buildProgram(): Command {
   program
     .command('up')
     .description('run everything in one process: database, queue, API, pipeline, jobs, console and simulated wells')
-    .action(async () => (await import('./commands/up.js')).up(program.opts(), version));
+    .action(async () => (await import('./commands/run-roles.js')).runEverything(program.opts(), version));
+
+  addRoles(program);
 
   program
     .command('import')
@@ -63,6 +67,26 @@ function buildProgram(): Command {
     .action(async () => (await import('./commands/migrate.js')).showMigrationStatus(program.opts()));
 
   return program;
+}
+
+/** A role a command; and `run`, which takes several. */
+function addRoles(program: Command): void {
+  for (const role of ROLES) {
+    const { description, details } = ROLE_HELP[role];
+    program
+      .command(role)
+      .description(description)
+      .addHelpText('after', details)
+      .action(async () => (await import('./commands/run-roles.js')).runRole(role, program.opts(), version));
+  }
+  program
+    .command('run')
+    .description('run several roles in one process')
+    .argument('<role...>', ROLES.join(', '))
+    .addHelpText('after', RUN_HELP)
+    .action(async (roles: string[]) =>
+      (await import('./commands/run-roles.js')).runRoles(roles, program.opts(), version),
+    );
 }
 
 async function main(): Promise<void> {

@@ -6,6 +6,15 @@ export class Closers {
     this.#closers.push(close);
   }
 
+  /** For those that must be put away at the same time, because one may wait for the other. */
+  addTogether(closes: readonly (() => Promise<void> | void)[]): void {
+    this.add(async () => {
+      const closing = closes.map(async (close) => close());
+      await Promise.allSettled(closing);
+      await Promise.all(closing); // all have settled: rejects where one has failed
+    });
+  }
+
   /** Puts everything away even when some of it fails; rejects with the first failure at the end. */
   async close(): Promise<void> {
     const failures: unknown[] = [];

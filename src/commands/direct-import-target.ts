@@ -13,10 +13,12 @@ const HOLD_SQL = `
     SELECT FROM holds WHERE device_id = $1 AND range_from = $2::timestamptz AND range_to = $3::timestamptz
       AND reason = $4 AND released_at IS NULL)`;
 
-export class DirectImportTarget implements ImportTarget {
-  readonly #platform: Platform;
+type ImportPlatform = Pick<Platform, 'pipeline' | 'database' | 'jobs'>;
 
-  constructor(platform: Platform) {
+export class DirectImportTarget implements ImportTarget {
+  readonly #platform: ImportPlatform;
+
+  constructor(platform: ImportPlatform) {
     this.#platform = platform;
   }
 

@@ -16,11 +16,17 @@ export interface Settings {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly events: Events;
+  /** Set by tests alone: the tables without chunks and aggregates, on a PostgreSQL without TimescaleDB. */
+  readonly schemaSubset?: 'plain';
 }
+
+/** Tests of whole processes run on the PostgreSQL that a distribution has. Nothing else may: it would not scale. */
+const PLAIN_SCHEMA_VARIABLE = 'DOWNHOLE_TEST_PLAIN_SCHEMA';
 
 export function loadSettings(options: GlobalOptions, overrides: Readonly<Record<string, unknown>> = {}): Settings {
   const config = loadConfig({ file: options.config, environment: process.env, overrides });
   const logger = createLogger(config.logLevel);
   const metrics = new Metrics();
-  return { config, logger, metrics, events: createEvents(logger, metrics) };
+  const settings = { config, logger, metrics, events: createEvents(logger, metrics) };
+  return process.env[PLAIN_SCHEMA_VARIABLE] === '1' ? { ...settings, schemaSubset: 'plain' } : settings;
 }

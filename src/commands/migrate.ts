@@ -1,17 +1,18 @@
 /** `downhole migrate [status]`: brings the schema up to this version, or says how far it is. */
-import type { Database } from '../storage/database.js';
-import { acquireDirectoryLock } from '../storage/directory-lock.js';
 import { migrate, migrationStatus } from '../storage/migrator.js';
-import { openDatabase } from '../storage/open-database.js';
-import { loadSettings, type GlobalOptions, type Settings } from './load-settings.js';
+import { loadSettings, type GlobalOptions } from './load-settings.js';
+import { withDatabase } from './with-database.js';
 
 /**
- * Applies what is pending and prints one line per migration. (`up` does the same at its start.)
- * @throws OperationalError from the migrator, or `directory_locked` while a service has the data directory
+ * Applies what is pending and prints one line per migration. (Every role that opens the database does the same at its start.)
+ * @throws OperationalError from the migrator, or `directory_locked` while a service has the embedded database
  */
 export async function migrateDatabase(options: GlobalOptions): Promise<void> {
-  await withDatabase(loadSettings(options), async (database, { config, events }) => {
-    const applied = await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours } });
+  const settings = loadSettings(options);
+  const { config, events, schemaSubset } = settings;
+  await withDatabase(settings, 'migrate', async (database) => {
+    const variables = { chunkHours: config.storage.chunkHours };
+    const applied = await migrate(database, { events, variables, subset: schemaSubset });
     const status = await migrationStatus(database);
     for (const { version, name } of status.filter((migration) => applied.includes(migration.version))) {
       process.stdout.write(`applied ${label(version, name)}\n`);
@@ -22,7 +23,7 @@ export async function migrateDatabase(options: GlobalOptions): Promise<void> {
 
 /** Prints every migration of this version, with when it was applied. Changes nothing. */
 export async function showMigrationStatus(options: GlobalOptions): Promise<void> {
-  await withDatabase(loadSettings(options), async (database) => {
+  await withDatabase(loadSettings(options), 'migrate', async (database) => {
     const status = await migrationStatus(database);
     for (const { version, name, description, appliedAt } of status) {
       process.stdout.write(`${label(version, name)}  ${appliedAt ?? 'pending'}  ${description}\n`);
@@ -33,20 +34,3 @@ export async function showMigrationStatus(options: GlobalOptions): Promise<void>
 }
 
 const label = (version: number, name: string): string => `${String(version).padStart(4, '0')}_${name}`;
-
-async function withDatabase(
-  settings: Settings,
-  work: (database: Database, settings: Settings) => Promise<void>,
-): Promise<void> {
-  const lock = await acquireDirectoryLock(settings.config.dataDir, { command: 'migrate' });
-  try {
-    const database = await openDatabase(settings.config, settings.events);
-    try {
-      await work(database, settings);
-    } finally {
-      await database.close();
-    }
-  } finally {
-    lock.release();
-  }
-}

@@ -1,61 +1,44 @@
-/** The HTTP side of a process: ingest API, read API, console page. */
-import { consoleRoutes } from '../console/console-routes.js';
+/** The HTTP side of a process: what its roles bring, and for all of them health and metrics. */
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
 import { KeyRing } from '../ingest/keys/key-ring.js';
-import { OperationalError } from '../telemetry/operational-error.js';
-import type { Settings } from './load-settings.js';
-import type { Platform } from './open-platform.js';
+import { Closers } from './closers.js';
+import type { ProcessParts } from './process-parts.js';
+import type { RoleHttp, StartedRole } from './started-role.js';
 
 export interface RunningServer {
   readonly url: string;
-  /** Ends the requests under way, and with them the pipeline. */
+  /** Takes no more requests and finishes those under way. */
   close(): Promise<void>;
 }
 
-/** Starts to listen and tells the directory lock where. Rejects with an OperationalError, e.g. `port_in_use`. */
+/** Starts to listen. Rejects with an OperationalError, e.g. `port_in_use`. */
 export async function serve(
-  { config, events, metrics }: Settings,
-  platform: Platform,
+  parts: ProcessParts,
+  roles: readonly StartedRole[],
   version: string,
 ): Promise<RunningServer> {
-  const { database, broker, pipeline } = platform;
-  const keys = config.http.requireKeys ? await KeyRing.open({ database, events }) : undefined;
-  const server = buildHttpServer({
-    config,
-    events,
-    metrics,
-    broker,
-    pipeline,
-    database,
-    ...(keys === undefined ? {} : { keys }),
-    version,
-    readiness: async () => ({ database: await databaseState(platform), queue: queueState(platform) }),
-    routes: [consoleRoutes({ database, metrics, broker, config })],
-  });
-  const url = await listenHttp(server, config.http, events);
-  platform.lock.setServiceUrl(url);
-  // Both at once: the server waits for its requests, and an import among them for a pipeline that holds what the
-  // database does not take. Told to stop, it lets go of it.
-  return {
-    url,
-    close: async () => {
-      await Promise.all([server.close(), pipeline.stop()]);
-      await keys?.close();
-    },
-  };
-}
-
-async function databaseState({ database }: Platform): Promise<{ ok: boolean; detail: string }> {
+  const { config, events, metrics } = parts.settings;
+  const closers = new Closers();
   try {
-    await database.query('SELECT 1');
-    return { ok: true, detail: `PostgreSQL ${database.capabilities.postgresVersion}` };
+    const keys = config.http.requireKeys ? await KeyRing.open({ database: await parts.database(), events }) : undefined;
+    closers.add(() => keys?.close());
+    const server = buildHttpServer({
+      config,
+      events,
+      metrics,
+      version,
+      readiness: async () => {
+        const states = await Promise.all(roles.map((role) => role.readiness()));
+        return Object.fromEntries(states.flatMap((state) => Object.entries(state)));
+      },
+      ...(keys === undefined ? {} : { keys }),
+      ...roles.reduce<RoleHttp>((all, { http }) => ({ ...all, ...http }), {}),
+      routes: roles.flatMap(({ http }) => http?.routes ?? []),
+    });
+    closers.add(() => server.close());
+    return { url: await listenHttp(server, config.http, events), close: () => closers.close() };
   } catch (error) {
-    if (!(error instanceof OperationalError)) throw error;
-    return { ok: false, detail: error.message };
+    await closers.close();
+    throw error;
   }
-}
-
-function queueState({ broker }: Platform): { ok: boolean; detail: string } {
-  const { records, bytes } = broker.telemetry.depth();
-  return { ok: true, detail: `${records} records (${bytes} bytes) in flight` };
 }

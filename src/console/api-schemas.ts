@@ -134,28 +134,33 @@ export const DeviceQualityListSchema = Type.Object({
 });
 export type DeviceQualityList = Static<typeof DeviceQualityListSchema>;
 
+const ConservationSchema = Type.Object(
+  {
+    received: Type.Number(),
+    recovered: Type.Number({ description: 'Found in the queue when the process started, or published by others.' }),
+    stored: Type.Number(),
+    merged: Type.Number(),
+    duplicate: Type.Number(),
+    dead_lettered: Type.Number(),
+    rejected: Type.Number(),
+    in_flight: Type.Number(),
+    difference: Type.Number({
+      description: 'received + recovered − all others; other than 0 only while a batch changes hands.',
+    }),
+  },
+  { description: 'Records since the process started.' },
+);
+
 export const PipelineSchema = Type.Object({
   as_of: Type.String(),
-  conservation: Type.Object(
-    {
-      received: Type.Number(),
-      recovered: Type.Number({ description: 'Found in the queue when the process started.' }),
-      stored: Type.Number(),
-      merged: Type.Number(),
-      duplicate: Type.Number(),
-      dead_lettered: Type.Number(),
-      rejected: Type.Number(),
-      in_flight: Type.Number(),
-      difference: Type.Number({
-        description: 'received + recovered − all others; other than 0 only while a batch changes hands.',
-      }),
-    },
-    { description: 'Records since the process started.' },
-  ),
-  records_per_second: Type.Number({ description: 'Written per second, mean of the last minute.' }),
-  anomalies: Type.Number({ description: 'Anomalous records since the process started.' }),
+  conservation: Type.Union([ConservationSchema, Type.Null()], {
+    description: 'Of this process; null where the pipeline is in another one, whose metrics have the counts.',
+  }),
+  records_per_second: nullable<number>('number', 'Written per second, mean of the last minute; null as above.'),
+  anomalies: nullable<number>('number', 'Anomalous records since the process started; null as above.'),
   queues: Type.Array(
     Type.Object({ name: Type.String(), messages: Type.Number(), records: Type.Number(), bytes: Type.Number() }),
+    { description: 'As this process knows them; empty where it has no queues.' },
   ),
   dead_letters: Type.Array(
     Type.Object({

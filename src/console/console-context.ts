@@ -8,7 +8,10 @@ import type { LevelCatalogue } from './series-levels.js';
 export interface ConsoleOptions {
   readonly database: Database;
   readonly metrics: Metrics;
-  readonly broker: Broker;
+  /** The queues of this process; absent where it has none. */
+  readonly broker?: Broker | undefined;
+  /** Whether the pipeline is in this process: then its counts are the ones to show. */
+  readonly hasPipeline: boolean;
   readonly config: Config;
   /** Directory of the built page; default: beside the built program. */
   readonly webRoot?: string;

@@ -1,7 +1,10 @@
-/** `GET /v1/pipeline`: where every record of this process is, and why some did not make it. */
+/**
+ * `GET /v1/pipeline`: where every record of this process is, and why some did not make it. A process without the
+ * pipeline has no counts to show, and one without queues no depths: they are in the metrics of the one that has.
+ */
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../monitoring/metrics.js';
-import type { Queue } from '../queue/queue.js';
+import type { Broker, Queue } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
 import { type Outcome, OUTCOMES } from '../telemetry/outcome.js';
 import { AnswerCache } from './answer-cache.js';
@@ -11,7 +14,7 @@ import { nowRfc3339, toRfc3339 } from './timestamps.js';
 
 const DEAD_LETTERS_MAX_AGE_MS = 3000;
 
-export function pipelineRoutes(api: FastifyInstance, { database, metrics, broker }: ConsoleContext): void {
+export function pipelineRoutes(api: FastifyInstance, { database, metrics, broker, hasPipeline }: ConsoleContext): void {
   const deadLetters = new AnswerCache<PipelineStatus['dead_letters']>({ maxAgeMs: DEAD_LETTERS_MAX_AGE_MS });
   api.get(
     '/v1/pipeline',
@@ -25,16 +28,20 @@ export function pipelineRoutes(api: FastifyInstance, { database, metrics, broker
     },
     async (): Promise<PipelineStatus> => ({
       as_of: nowRfc3339(),
-      conservation: await conservation(metrics, broker.telemetry),
-      records_per_second: await metrics.value('telemetry_ingestion_rate'),
-      anomalies: await metrics.value('telemetry_anomalies_total'),
-      queues: [
-        { name: 'telemetry', ...broker.telemetry.depth() },
-        { name: 'dead letters', ...broker.failed.depth() },
-      ],
+      conservation: broker !== undefined && hasPipeline ? await conservation(metrics, broker.telemetry) : null,
+      records_per_second: hasPipeline ? await metrics.value('telemetry_ingestion_rate') : null,
+      anomalies: hasPipeline ? await metrics.value('telemetry_anomalies_total') : null,
+      queues: broker === undefined ? [] : depths(broker),
       dead_letters: await deadLetters.get('', () => readDeadLetters(database)),
     }),
   );
+}
+
+function depths({ telemetry, failed }: Broker): PipelineStatus['queues'] {
+  return [
+    { name: 'telemetry', ...telemetry.depth() },
+    { name: 'dead letters', ...failed.depth() },
+  ];
 }
 
 async function conservation(metrics: Metrics, telemetry: Queue): Promise<PipelineStatus['conservation']> {

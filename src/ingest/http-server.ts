@@ -45,7 +45,8 @@ export interface HttpServerOptions {
   readonly config: Pick<Config, 'http'>;
   readonly events: Events;
   readonly metrics: Metrics;
-  readonly broker: Pick<Broker, 'telemetry'>;
+  /** Serves `/v1/telemetry`. */
+  readonly broker?: Pick<Broker, 'telemetry'>;
   readonly version: string;
   readonly readiness: ReadinessCheck;
   /** Serves `/v1/import`. */
@@ -91,7 +92,8 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   validateParts(server);
 
   server.register(swagger, openApiOptions(options.version));
-  server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http, guard }));
+  if (options.broker !== undefined)
+    server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http, guard }));
   server.register(healthRoutes(options));
   server.register(sessionRoutes({ keysRequired, authenticator, sessions }));
   if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http, guard));

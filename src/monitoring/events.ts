@@ -193,7 +193,7 @@ export const EVENTS = {
     'the API did not take simulated records; they are sent again',
   ),
   // process
-  started: event<{ version: string; dataDir: string }>('info', 'downhole started'),
+  started: event<{ version: string; roles: string; dataDir: string }>('info', 'downhole started'),
   stopping: event<{ signal: string }>('info', 'stopping: finishing what is under way'),
   stopped: event<{ milliseconds: number }>('info', 'stopped'),
 } as const;

@@ -11,6 +11,8 @@ export interface EmbeddedBrokerOptions {
   readonly maxBytes: number;
   readonly segmentBytes: number;
   readonly events: Events;
+  /** Called when nothing of it is in the directory any more. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promis
     const failed = await openQueue('failed');
     await syncDirectory(directory);
     await syncDirectory(dirname(directory));
-    return new EmbeddedBroker(telemetry, failed);
+    return new EmbeddedBroker(telemetry, failed, options.onClosed);
   } catch (error) {
     await telemetry.close();
     throw error;
@@ -35,14 +37,20 @@ export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promis
 class EmbeddedBroker implements Broker {
   readonly telemetry: EmbeddedQueue;
   readonly failed: EmbeddedQueue;
+  readonly #onClosed: (() => void) | undefined;
 
-  constructor(telemetry: EmbeddedQueue, failed: EmbeddedQueue) {
+  constructor(telemetry: EmbeddedQueue, failed: EmbeddedQueue, onClosed: (() => void) | undefined) {
     this.telemetry = telemetry;
     this.failed = failed;
+    this.#onClosed = onClosed;
   }
 
   async close(): Promise<void> {
-    await this.telemetry.close();
-    await this.failed.close();
+    try {
+      await this.telemetry.close();
+      await this.failed.close();
+    } finally {
+      this.#onClosed?.();
+    }
   }
 }

@@ -67,6 +67,7 @@ export class EmbeddedDatabase implements Database {
   readonly capabilities: DatabaseCapabilities;
   readonly #directory: string;
   readonly #events: Events;
+  readonly #onClosed: () => void;
   readonly #turns = new TurnQueue(MAX_WAITING_CALLS);
   readonly #locks = new Set<string>();
   readonly #openTransaction = new AsyncLocalStorage<{ open: boolean }>();
@@ -76,10 +77,11 @@ export class EmbeddedDatabase implements Database {
   #maintainAfter = performance.now() + MAINTENANCE_INTERVAL_MS;
   #closing: Promise<void> | null = null;
 
-  private constructor(directory: string, connection: EmbeddedConnection, events: Events) {
+  private constructor(directory: string, connection: EmbeddedConnection, events: Events, onClosed: () => void) {
     this.#directory = directory;
     this.#connection = connection;
     this.#events = events;
+    this.#onClosed = onClosed;
     this.capabilities = {
       postgresVersion: connection.opened.postgresVersion,
       timescale: 'community',
@@ -92,9 +94,14 @@ export class EmbeddedDatabase implements Database {
   /**
    * Opens the database in `<dataDir>/database`. The caller holds the lock of `dataDir`: two openings at a time
    * corrupt the data.
+   * @param onClosed called when nothing of it is in the directory any more
    * @throws OperationalError `database_open_failed`
    */
-  static async open(dataDir: string, events: Events): Promise<EmbeddedDatabase> {
+  static async open(
+    dataDir: string,
+    events: Events,
+    onClosed: () => void = () => undefined,
+  ): Promise<EmbeddedDatabase> {
     const directory = join(dataDir, 'database');
     // A process killed while the first opening creates the cluster leaves half of one, with nothing of anybody's in it.
     const incomplete = join(dataDir, 'database.incomplete');
@@ -103,7 +110,7 @@ export class EmbeddedDatabase implements Database {
     if (fresh) await writeFile(incomplete, 'The database in this directory is being created.\n');
     const connection = await EmbeddedConnection.open(directory);
     if (fresh) await rm(incomplete);
-    return new EmbeddedDatabase(directory, connection, events);
+    return new EmbeddedDatabase(directory, connection, events, onClosed);
   }
 
   query<R extends Row = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]> {
@@ -156,7 +163,7 @@ export class EmbeddedDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#turns.run(() => this.#connection.close());
+    this.#closing ??= this.#turns.run(() => this.#connection.close()).finally(this.#onClosed);
     return this.#closing;
   }
 

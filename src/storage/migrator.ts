@@ -16,7 +16,7 @@ export interface MigrateOptions {
   readonly events: Events;
   readonly variables?: MigrationVariables;
   /** Only what needs no TimescaleDB: the same tables without chunks and aggregates, for tests on plain PostgreSQL. */
-  readonly subset?: 'plain';
+  readonly subset?: 'plain' | undefined;
   /** How long another migrator is waited for; default one minute. */
   readonly lockWaitMs?: number;
   /** Where the .sql files are; default those of the program. */

@@ -67,7 +67,10 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     version: '0.0.0-test',
     readiness: () => Promise.resolve({ queue: { ok: true, detail: 'open' } }),
     ...rest,
-    routes: [...routes, ...(console && database ? [consoleRoutes({ database, metrics, broker, config })] : [])],
+    routes: [
+      ...routes,
+      ...(console && database ? [consoleRoutes({ database, metrics, broker, hasPipeline: true, config })] : []),
+    ],
   });
   const url = await listenHttp(server, config.http, events);
 

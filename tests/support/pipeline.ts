@@ -1,5 +1,5 @@
 /** The pipeline between a real embedded queue and a database that the test brings. */
-import { buildPipeline } from '../../src/commands/open-platform.js';
+import { buildPipeline } from '../../src/commands/build-pipeline.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
 import { startDeadLetterDrainer } from '../../src/queue/dead-letter-drainer.js';

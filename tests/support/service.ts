@@ -1,4 +1,4 @@
-/** `downhole up` as a process of its own, the way a user runs it. */
+/** `downhole up`, or single roles, as processes of their own, the way a user runs them. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +19,14 @@ export interface Service {
   kill(): Promise<void>;
 }
 
+/** The program with these arguments. */
+export const downhole = (...args: string[]): [string, ...string[]] => [process.execPath, CLI, ...args];
+
 /** Starts the service on a free port and waits until it is ready. */
 export async function startService(
   dataDir: string,
   environment: Record<string, string> = {},
-  command: readonly [string, ...string[]] = [process.execPath, CLI, 'up'],
+  command: readonly [string, ...string[]] = downhole('up'),
 ): Promise<Service> {
   const port = await freePort();
   const child = spawn(command[0], command.slice(1), {

@@ -208,7 +208,7 @@ function FleetSummary({ entries, shown, total, pipeline }: FleetSummaryProps): J
       </div>
       <div class="figure">
         <span class="figure-value">
-          {pipeline === undefined
+          {pipeline === undefined || pipeline.records_per_second === null
             ? NO_VALUE
             : formatNumber(pipeline.records_per_second, pipeline.records_per_second < 100 ? 1 : 0)}
         </span>

@@ -39,6 +39,8 @@ function Loaded<T>({ polled, children }: LoadedProps<T>): JSX.Element {
   );
 }
 
+type Conservation = NonNullable<PipelineStatus['conservation']>;
+
 const OUTCOME_WORDS = {
   stored: 'stored',
   merged: 'merged',
@@ -49,50 +51,20 @@ const OUTCOME_WORDS = {
 } as const;
 
 function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
-  const { conservation } = data;
-  const balanced = conservation.difference === 0;
   return (
     <>
       <section aria-labelledby="records">
         <h2 id="records">Records since this process started</h2>
-        <div class="card equation">
-          <Term label="received" value={conservation.received} />
-          {conservation.recovered > 0 && (
-            <>
-              <Sign>+</Sign>
-              <Term label="recovered" value={conservation.recovered} />
-            </>
-          )}
-          <Sign>=</Sign>
-          {(Object.keys(OUTCOME_WORDS) as (keyof typeof OUTCOME_WORDS)[]).map((outcome, at) => (
-            <span key={outcome} class="term-pair">
-              {at > 0 && <Sign>+</Sign>}
-              <Term label={OUTCOME_WORDS[outcome]} value={conservation[outcome]} />
-            </span>
-          ))}
-          <span class={`mark ${balanced ? 'good' : 'warn'}`}>
-            <Icon name={balanced ? 'ok' : 'transient'} />
-            {balanced ? 'Every record is accounted for' : `${formatNumber(conservation.difference)} changing hands`}
-          </span>
-        </div>
+        {data.conservation === null ? (
+          <p class="card muted">The pipeline runs in another process: its metrics have the counts.</p>
+        ) : (
+          <Equation conservation={data.conservation} />
+        )}
       </section>
       <div class="columns">
         <section aria-labelledby="queues">
           <h2 id="queues">Queues</h2>
-          <Table
-            label="Depth of the queues"
-            heads={['Queue', 'Messages', 'Records', 'Size']}
-            rows={data.queues.map((queue) => [
-              queue.name,
-              formatNumber(queue.messages),
-              formatNumber(queue.records),
-              formatBytes(queue.bytes),
-            ])}
-          />
-          <p class="muted">
-            {formatNumber(data.records_per_second, 1)} records/s written over the last minute;{' '}
-            {formatNumber(data.anomalies)} anomalous since the start.
-          </p>
+          <Queues data={data} />
         </section>
         <section aria-labelledby="dead-letters">
           <h2 id="dead-letters">Dead letters</h2>
@@ -113,6 +85,59 @@ function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
           )}
         </section>
       </div>
+    </>
+  );
+}
+
+function Equation({ conservation }: { readonly conservation: Conservation }): JSX.Element {
+  const balanced = conservation.difference === 0;
+  return (
+    <div class="card equation">
+      <Term label="received" value={conservation.received} />
+      {conservation.recovered > 0 && (
+        <>
+          <Sign>+</Sign>
+          <Term label="recovered" value={conservation.recovered} />
+        </>
+      )}
+      <Sign>=</Sign>
+      {(Object.keys(OUTCOME_WORDS) as (keyof typeof OUTCOME_WORDS)[]).map((outcome, at) => (
+        <span key={outcome} class="term-pair">
+          {at > 0 && <Sign>+</Sign>}
+          <Term label={OUTCOME_WORDS[outcome]} value={conservation[outcome]} />
+        </span>
+      ))}
+      <span class={`mark ${balanced ? 'good' : 'warn'}`}>
+        <Icon name={balanced ? 'ok' : 'transient'} />
+        {balanced ? 'Every record is accounted for' : `${formatNumber(conservation.difference)} changing hands`}
+      </span>
+    </div>
+  );
+}
+
+function Queues({ data }: { readonly data: PipelineStatus }): JSX.Element {
+  return (
+    <>
+      {data.queues.length === 0 ? (
+        <p class="card muted">They are in another process: its metrics have their depth.</p>
+      ) : (
+        <Table
+          label="Depth of the queues"
+          heads={['Queue', 'Messages', 'Records', 'Size']}
+          rows={data.queues.map((queue) => [
+            queue.name,
+            formatNumber(queue.messages),
+            formatNumber(queue.records),
+            formatBytes(queue.bytes),
+          ])}
+        />
+      )}
+      {data.records_per_second !== null && data.anomalies !== null && (
+        <p class="muted">
+          {formatNumber(data.records_per_second, 1)} records/s written over the last minute;{' '}
+          {formatNumber(data.anomalies)} anomalous since the start.
+        </p>
+      )}
     </>
   );
 }

@@ -1,0 +1,47 @@
+/** The role `pipeline`: from the queue into the database. It also drains the dead letters into their table. */
+import type { Pipeline } from '../pipeline/pipeline.js';
+import { startDeadLetterDrainer } from '../queue/dead-letter-drainer.js';
+import { openDeviceState } from '../storage/open-device-state.js';
+import { buildPipeline } from './build-pipeline.js';
+import { Closers } from './closers.js';
+import type { ProcessParts } from './process-parts.js';
+import { databaseState, queueState } from './readiness-checks.js';
+import type { StartedRole } from './started-role.js';
+
+export interface StartedPipeline extends StartedRole {
+  readonly pipeline: Pipeline;
+  readonly stop: () => Promise<void>;
+}
+
+/** Opens database, queues and device state, and begins to consume. Stopped, it leaves the rest in the queue. */
+export async function startPipeline(parts: ProcessParts): Promise<StartedPipeline> {
+  const { config, events } = parts.settings;
+  const closers = new Closers();
+  try {
+    const database = await parts.database();
+    const broker = await parts.broker();
+    const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
+    closers.add(() => drainer.stop());
+    const state = await openDeviceState(config, database, events);
+    closers.add(() => state.close());
+    const pipeline = await buildPipeline(parts.settings, database, broker, state);
+    const { finished } = await pipeline.start();
+    closers.add(() => pipeline.stop());
+    return {
+      pipeline,
+      readiness: async () => ({ database: await databaseState(database), queue: queueState(broker) }),
+      failed: rejectionOf(finished),
+      stop: () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+/** Ends as `finished` does where that is a failure, and never otherwise. */
+function rejectionOf(finished: Promise<void>): Promise<never> {
+  const failed = finished.then(() => new Promise<never>(() => undefined));
+  failed.catch(() => undefined); // whoever runs the role waits for it; an import that ends first need not
+  return failed;
+}
