@@ -37,7 +37,7 @@ it('says what else can be done when another process has the directory, and can b
   (await shared.share())();
 });
 
-it('is held by an embedded database and an embedded queue as long as they are open', async () => {
+it('is held by an embedded database and an embedded queue as long as they are open', { timeout: 120_000 }, async () => {
   const dataDir = join(temporaryDirectory(), 'data');
   const config = loadConfig({ environment: {}, overrides: { dataDir } });
   const shared = new SharedDirectoryLock(dataDir, { command: 'up' });
