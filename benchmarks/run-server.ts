@@ -3,4 +3,6 @@ import { runBenchmarks } from './command-line.js';
 
 await runBenchmarks({
   'pipeline-drain': async () => (await import('./server/drain.js')).benchmarkPipelineDrain(),
+  'pipeline-single-messages': async () => (await import('./server/drain.js')).benchmarkSingleMessages(),
+  'naive-design': async () => (await import('./server/naive.js')).benchmarkNaiveDesign(),
 });

@@ -3,6 +3,7 @@
  * key, acknowledge. Its limit is the raw binary COPY of the same rows by two psql clients into the same table.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'amqplib';
 import type { OutgoingMessage } from '../../src/queue/queue.js';
 import { startPipeline } from '../../tests/support/pipeline.js';
 import { measurement, median, type Measurement } from '../measurement.js';
@@ -23,6 +24,50 @@ export interface Drain {
   readonly residentMib: number;
 }
 
+/** The same with one record a message, as third parties publish them; its limit is consuming them and nothing else. */
+export async function benchmarkSingleMessages(): Promise<Measurement[]> {
+  const records = 300_000;
+  const messages = telemetryMessages({ records, endUs: Date.now() * 1000, devices: DEVICES, perMessage: 1 });
+  return withServices(async (services) => {
+    const drains: Drain[] = [];
+    const limits: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      await fill(services, messages);
+      limits.push(await perSecond(records, () => consumeOnly(services.queueUrl, records)));
+      await services.clear();
+      await fill(services, messages);
+      drains.push(await drain(services, records));
+      process.stderr.write(`  ${Math.round(limits.at(-1) as number)} consumed, ${describe(drains.at(-1) as Drain)}\n`);
+    }
+    return [
+      figure(
+        'pipeline-single-messages',
+        drains,
+        'consuming alone, 1 000 messages an acknowledgement',
+        limits,
+        services,
+      ),
+    ];
+  });
+}
+
+/** The `telemetry_queue` read by the bare client library. */
+async function consumeOnly(url: string, messages: number): Promise<void> {
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  await channel.prefetch(20_000);
+  let seen = 0;
+  await new Promise<void>((resolve) => {
+    void channel.consume('telemetry_queue', (message) => {
+      if (message === null) return;
+      if (++seen % 1000 === 0) channel.ack(message, true);
+      if (seen === messages) resolve();
+    });
+  });
+  await channel.checkQueue('telemetry_queue'); // the broker has read the last acknowledgement
+  await connection.close();
+}
+
 export async function benchmarkPipelineDrain(): Promise<Measurement[]> {
   const messages = telemetryMessages({ records: RECORDS, endUs: Date.now() * 1000, devices: DEVICES });
   return withServices(async (services) => {
@@ -37,20 +82,23 @@ export async function benchmarkPipelineDrain(): Promise<Measurement[]> {
       drains.push(await drain(services, RECORDS));
       process.stderr.write(`  ${Math.round(limits.at(-1) as number)} raw, ${describe(drains.at(-1) as Drain)}\n`);
     }
-    return [
-      measurement(
-        'pipeline-drain',
-        median(drains.map(({ recordsPerSecond }) => recordsPerSecond)),
-        'records/s',
-        'raw binary copy, two clients',
-        median(limits),
-        {
-          database: services.databaseName,
-          cpu_us_per_record: Number(median(drains.map(({ cpuUs }) => cpuUs)).toFixed(2)),
-          resident_mib: Math.max(...drains.map(({ residentMib }) => residentMib)),
-        },
-      ),
-    ];
+    return [figure('pipeline-drain', drains, 'raw binary copy, two clients', limits, services)];
+  });
+}
+
+function figure(
+  name: string,
+  drains: readonly Drain[],
+  peer: string,
+  limits: readonly number[],
+  { databaseName }: Services,
+): Measurement {
+  const middle = (read: (drain: Drain) => number): number => median(drains.map(read));
+  const value = middle(({ recordsPerSecond }) => recordsPerSecond);
+  return measurement(name, value, 'records/s', peer, median(limits), {
+    database: databaseName,
+    cpu_us_per_record: Number(middle(({ cpuUs }) => cpuUs).toFixed(2)),
+    resident_mib: Math.max(...drains.map(({ residentMib }) => residentMib)),
   });
 }
 
