@@ -147,6 +147,12 @@ export const ConfigSchema = Type.Object(
         maximum: 50_000,
         description: 'Largest batch under backlog.',
       }),
+      maxRecordsPerSecond: Type.Integer({
+        default: 0,
+        minimum: 0,
+        maximum: 10_000_000,
+        description: 'Most records read from the queue in a second, imports apart; 0: as fast as they can be written.',
+      }),
       maxDevices: Type.Integer({
         default: 100_000,
         minimum: 1,

@@ -17,13 +17,17 @@ import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator } from './evaluator.js';
 import { fillBatch, refuseRows, type RefusedRecord } from './prepared-batch.js';
+import { RatePacer } from './rate-pacer.js';
 import { countCodes, countOutcomes, deadLettersOf } from './settlement.js';
+import { StateCheckpoints } from './state-checkpoints.js';
 
 export interface PipelineOptions {
   readonly batchRecords: number;
   readonly batchIntervalMs: number;
   readonly maxBatchRecords: number;
   readonly checkpointIntervalMs: number;
+  /** Most records read from the queue in a second; 0: no limit. */
+  readonly maxRecordsPerSecond: number;
 }
 
 export interface PipelineParts {
@@ -67,6 +71,8 @@ export class Pipeline {
   readonly #former: BatchFormer;
   readonly #stopping = new AbortController();
   readonly #free: ReadingBatch[];
+  readonly #pacer: RatePacer;
+  readonly #checkpoints: StateCheckpoints;
   #consuming: Promise<Consumer> | undefined;
   #running: Promise<void> | undefined;
   /** Writes under way, and who waits for one to end. */
@@ -75,16 +81,11 @@ export class Pipeline {
   /** One after the other, in the order of the batches: what follows a commit. */
   #settling: Promise<void> = Promise.resolve();
   #failure: unknown;
-  /** Rows were evaluated that were never committed: the state in memory must not be saved any more. */
-  #stateIsAhead = false;
   /**
    * A batch of the queue was not settled and will not be. Acknowledging is cumulative: nothing behind it may be
    * acknowledged any more, or it would be lost.
    */
   #gaveUp = false;
-  #checkpointedMs = performance.now();
-  #isSaving = false;
-  #saving: Promise<void> = Promise.resolve();
   /** Batches evaluated and not yet committed: while there are any, device state is ahead of the stored rows. */
   #uncommitted = 0;
   #housekeeping: Promise<void> = Promise.resolve();
@@ -93,9 +94,17 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    this.#former = new BatchFormer(parts.options);
+    const { options, states } = parts;
+    this.#pacer = new RatePacer(options.maxRecordsPerSecond);
+    const most = this.#pacer.mostAtOnce;
+    this.#former = new BatchFormer({
+      batchIntervalMs: options.batchIntervalMs,
+      batchRecords: Math.min(options.batchRecords, most),
+      maxBatchRecords: Math.min(options.maxBatchRecords, most),
+    });
+    this.#checkpoints = new StateCheckpoints(states, options.checkpointIntervalMs);
     const batches = parts.sink.writesInFlight + SPARE_BATCHES;
-    this.#free = Array.from({ length: batches }, () => new ReadingBatch(parts.options.maxBatchRecords));
+    this.#free = Array.from({ length: batches }, () => new ReadingBatch(options.maxBatchRecords));
   }
 
   /** Begins to consume. The returned promise settles when the pipeline ends; it rejects on a programming error only. */
@@ -129,11 +138,10 @@ export class Pipeline {
     try {
       await this.#running;
       await this.#housekeeping;
-      await this.#saving;
     } finally {
       await (await this.#consuming)?.stop();
     }
-    if (!this.#stateIsAhead) await this.#parts.states.checkpoint();
+    await this.#checkpoints.finish();
     await this.#flush();
   }
 
@@ -143,12 +151,13 @@ export class Pipeline {
 
   async #run(): Promise<void> {
     for (let work = await this.#former.next(); work !== undefined; work = await this.#former.next()) {
-      if (this.#checkpointIsDue()) await this.#checkpoint();
+      if (this.#checkpoints.isDue) await this.#checkpoint();
+      if (work.request === undefined) await this.#pace(work);
       const prepared = await this.#prepare(work);
       if (prepared === undefined) continue; // stopped, or an import that was told why not
       while (this.#writes >= this.#parts.sink.writesInFlight) await this.#anyWriteEnded();
       if (this.#gaveUp) {
-        this.#stateIsAhead = true;
+        this.#checkpoints.abandon();
         work.request?.reject(stoppedError());
         continue;
       }
@@ -172,6 +181,13 @@ export class Pipeline {
     );
   }
 
+  /** Waits where the queue is read faster than is allowed. Imports are their sender's to pace. */
+  async #pace({ messages }: Work): Promise<void> {
+    const records = messages.reduce((sum, message) => sum + (message.headers.records ?? 1), 0);
+    const delayMs = this.#pacer.delayMs(records, performance.now());
+    if (delayMs > 0) await pause(delayMs, this.#stopping.signal);
+  }
+
   #anyWriteEnded(): Promise<void> {
     return new Promise((resolve) => (this.#writeEnded = resolve));
   }
@@ -183,32 +199,6 @@ export class Pipeline {
       this.#gaveUp = true;
       request?.reject(stoppedError()); // nobody else would tell it, and the server waits for it when it closes
       this.#takeNoMore();
-    });
-  }
-
-  #checkpointIsDue(): boolean {
-    const isBusy = this.#isSaving && !this.#parts.states.isIncomplete;
-    return !isBusy && performance.now() - this.#checkpointedMs >= this.#parts.options.checkpointIntervalMs;
-  }
-
-  /**
-   * Saves device state; to be called while every evaluated batch is being written or committed. The snapshot is taken
-   * at once, and saved when all rows that it knows are committed: the next batches need not wait for either.
-   */
-  async #checkpoint(): Promise<void> {
-    const { states } = this.#parts;
-    this.#checkpointedMs = performance.now();
-    if (states.isIncomplete) {
-      // What is missing is loaded while no row waits for its commit, and no older snapshot to be saved.
-      await this.#settling;
-      await this.#saving;
-      if (!this.#stateIsAhead) await states.checkpoint();
-      return;
-    }
-    const save = states.snapshot();
-    this.#isSaving = true;
-    this.#saving = this.#guard(this.#settling.then(() => (this.#stateIsAhead ? undefined : save()))).then(() => {
-      this.#isSaving = false;
     });
   }
 
@@ -226,7 +216,11 @@ export class Pipeline {
   async #flushAndCheckpoint(): Promise<void> {
     await this.#flush();
     // Between two batches of a busy queue `#run` does it.
-    if (this.#checkpointIsDue() && this.#uncommitted === 0) await this.#checkpoint();
+    if (this.#checkpoints.isDue && this.#uncommitted === 0) await this.#checkpoint();
+  }
+
+  #checkpoint(): Promise<void> {
+    return this.#checkpoints.begin(this.#settling, (work) => this.#guard(work));
   }
 
   /** Last values that cannot be written now are kept, and reported: the rows themselves are safe. */
@@ -331,10 +325,9 @@ export class Pipeline {
   /** Stopped, or an import that cannot succeed: its rows come again, from the queue or from who imports, to be judged anew. */
   #notWritten({ work, batch }: Prepared): void {
     if (work.request === undefined) this.#gaveUp = true;
-    if (this.#stopping.signal.aborted) this.#stateIsAhead = true;
+    if (this.#stopping.signal.aborted) this.#checkpoints.abandon();
     else {
-      this.#parts.states.takeBack(batch);
-      this.#checkpointedMs = Number.NEGATIVE_INFINITY; // which takes it back before the next batch
+      this.#checkpoints.takeBack(batch);
       this.#uncommitted--;
     }
     this.#giveBack(batch);

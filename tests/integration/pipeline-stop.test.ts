@@ -89,7 +89,13 @@ async function startScene(
     snapshot: () => async () => undefined,
   } as unknown as DeviceStates;
   const { devices, evaluator } = new Core();
-  const options = { batchRecords: 1, maxBatchRecords, batchIntervalMs: 10, checkpointIntervalMs: 60_000 };
+  const options = {
+    batchRecords: 1,
+    maxBatchRecords,
+    batchIntervalMs: 10,
+    checkpointIntervalMs: 60_000,
+    maxRecordsPerSecond: 0,
+  };
   const nowUs = (): number => Date.now() * 1000;
   const pipeline = new Pipeline({
     queue: broker.telemetry,
