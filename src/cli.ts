@@ -2,6 +2,7 @@
 /** The command line: argv → one command, whose code is loaded only then. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import type { CertDevOptions } from './commands/cert.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -66,6 +67,7 @@ function buildProgram(): Command {
     .description('show which migrations are applied and which are pending')
     .action(async () => (await import('./commands/migrate.js')).showMigrationStatus(program.opts()));
 
+  addCertificateCommands(program);
   return program;
 }
 
@@ -87,6 +89,26 @@ function addRoles(program: Command): void {
     .action(async (roles: string[]) =>
       (await import('./commands/run-roles.js')).runRoles(roles, program.opts(), version),
     );
+}
+
+function addCertificateCommands(program: Command): void {
+  const cert = program.command('cert').description('certificates for HTTPS');
+  cert
+    .command('dev')
+    .description('make an authority of your own and a server certificate that it vouches for, to try HTTPS out')
+    .option('-o, --out <dir>', 'directory for ca.crt, ca.key, server.crt and server.key', 'certs')
+    .option('-n, --name <host...>', 'names and addresses of the server beside localhost, 127.0.0.1 and ::1', [])
+    .option('--force', 'replace the server certificate that is there; the authority stays')
+    .addHelpText(
+      'after',
+      `
+Prints the settings that use the files. An authority that is in the directory is used again.
+
+Examples:
+  downhole cert dev --name downhole.example.com --name 192.0.2.7
+  downhole cert dev --out certs > downhole.env`,
+    )
+    .action(async (options: CertDevOptions) => (await import('./commands/cert.js')).certDev(options));
 }
 
 async function main(): Promise<void> {

@@ -36,7 +36,12 @@ export async function serve(
       routes: roles.flatMap(({ http }) => http?.routes ?? []),
     });
     closers.add(() => server.close());
-    return { url: await listenHttp(server, config.http, events), close: () => closers.close() };
+    const url = await listenHttp(server, config.http, events);
+    // Without certificates the signal keeps its meaning: the terminal is gone.
+    const reload = (): void => server.certificates?.reload();
+    if (server.certificates !== null) process.on('SIGHUP', reload);
+    closers.add(() => void process.off('SIGHUP', reload));
+    return { url, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

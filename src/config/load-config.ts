@@ -118,5 +118,8 @@ function contradictions({ pipeline, queue, http }: Config): string[] {
   atLeast('pipeline.maxBatchRecords', pipeline.maxBatchRecords, 'pipeline.batchRecords', pipeline.batchRecords);
   atLeast('queue.maxBytes', queue.maxBytes, 'queue.segmentBytes', queue.segmentBytes);
   atLeast('http.maxPendingBytes', http.maxPendingBytes, 'http.maxBodyBytes', http.maxBodyBytes);
+  const { certificateFile, keyFile } = http.tls;
+  if ((certificateFile === '') !== (keyFile === ''))
+    problems.push('http.tls.certificateFile and http.tls.keyFile belong together; give both or neither');
   return problems;
 }

@@ -19,10 +19,33 @@ export const ConfigSchema = Type.Object(
       default: 'info',
       description: 'Least level that is logged.',
     }),
+    apiKey: Type.String({
+      default: '',
+      description: 'The API key that the commands show to a service: simulate, import, keys, audit.',
+      secret: true,
+    }),
     http: section({
       host: Type.String({
         default: '127.0.0.1',
         description: 'Address to listen on. Without keys and TLS only loopback is allowed.',
+      }),
+      publicNames: Type.Array(Type.String({ minLength: 1, pattern: '^[^\\s/@]+$' }), {
+        default: [],
+        description:
+          'Names and addresses under which the server is called, beside loopback and those of its certificate; with :port where a proxy or a container maps it.',
+      }),
+      tls: section({
+        certificateFile: Type.String({
+          default: '',
+          description:
+            'PEM file of the certificate, with those that lead to its authority: with it the server speaks HTTPS, TLS 1.3 only.',
+        }),
+        keyFile: Type.String({ default: '', description: 'PEM file of its private key, without passphrase.' }),
+        caFile: Type.String({
+          default: '',
+          description:
+            'PEM file of the authority that the own commands trust when they call a service, instead of the public ones.',
+        }),
       }),
       requireKeys: Type.Boolean({
         default: false,

@@ -3,12 +3,11 @@
  * The order in which a request is judged: connection limits, header limits, Host and Origin, key, scope and rate, content
  * type, size, then the route.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import { Ajv } from 'ajv';
-import { fastify, type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import type { Config } from '../config/schema.js';
 import type { Events } from '../monitoring/events.js';
 import type { Metrics } from '../monitoring/metrics.js';
@@ -16,6 +15,7 @@ import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { scanBody } from './body-scan.js';
+import { createServer } from './create-server.js';
 import { healthRoutes, type ReadinessCheck } from './health-routes.js';
 import { holdRoutes } from './hold-routes.js';
 import { createErrorHandler, HttpError } from './http-error.js';
@@ -29,15 +29,22 @@ import { sessionRoutes } from './keys/session-routes.js';
 import { Sessions } from './keys/sessions.js';
 import { KnownPaths } from './known-paths.js';
 import { openApiOptions } from './openapi.js';
+import { isUnspecified, OwnNames } from './own-names.js';
 import { BodyBudget, dropBody, readRequestBody } from './request-body.js';
-import { guardRequest, refusePublicBind, SECURITY_HEADERS } from './request-guards.js';
+import { guardRequests, refusePublicBind, SECURITY_HEADERS } from './request-guards.js';
 import { watchScopes } from './route-scopes.js';
 import { telemetryRoute } from './telemetry-route.js';
+import { checkCertificate, readCertificateFiles, type Certificate } from './tls/certificate.js';
+import { CertificateWatch } from './tls/certificate-watch.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The handler takes the bytes of the body; without it the body is JSON and validated by the route's schema. */
     rawBody?: boolean;
+  }
+  interface FastifyInstance {
+    /** The certificate in use; null without TLS. */
+    certificates: CertificateWatch | null;
   }
 }
 
@@ -61,28 +68,33 @@ export interface HttpServerOptions {
   readonly routes?: readonly FastifyPluginAsync[];
 }
 
-const MAX_HEADER_BYTES = 16_384;
-const MAX_HEADERS = 100;
-/** A percent-encoded device id of 128 characters outside ASCII. */
-const MAX_PARAMETER_LENGTH = 128 * 12;
 const MAX_JSON_DEPTH = 64;
 const BODY_TYPES = /^application\/(json|x-ndjson|ndjson|jsonl|x-jsonl)(?=\s*(;|$))/i;
 
 /**
  * Builds the server; `listenHttp` starts it, `close()` ends it after the requests under way.
- * @throws OperationalError `refused_bind` when the configuration asks for an address beyond this machine
+ * @throws OperationalError `refused_bind` when the configuration asks for an address beyond this machine without keys and
+ *   TLS; `certificate_unusable`
  */
 export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   const { config, events, database } = options;
-  refusePublicBind(config.http.host);
-  const server = createServer(config);
-  server.server.maxConnections = config.http.maxConnections;
-  server.server.maxHeadersCount = MAX_HEADERS;
+  const { host, requireKeys, tls } = config.http;
+  const isSecure = tls.certificateFile !== '';
+  refusePublicBind(host, { tls: isSecure, requireKeys });
+  const certificate = isSecure ? checkCertificate(readCertificateFiles(tls), tls) : undefined;
+  const server = createServer(config.http, certificate, events);
+  const certificates = watchCertificate(server, certificate, options);
+  const names = new OwnNames({
+    ...config.http,
+    certificateNames: () => certificates?.current.names ?? [],
+    defaultPort: isSecure ? 443 : 80,
+  });
 
   const paths = new KnownPaths();
   paths.watch(server);
   watchScopes(server);
   watchRequests(server, events);
+  server.addHook('onRequest', guardRequests(names, isSecure ? 'https' : 'http'));
   const { keysRequired, authenticator, sessions, guard } = authenticate(server, options);
   takeBodies(server, config);
   server.setErrorHandler(createErrorHandler(events));
@@ -107,6 +119,22 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     scope.get('/v1/openapi.json', route, async () => server.swagger());
   });
   return server;
+}
+
+function watchCertificate(
+  server: FastifyInstance,
+  current: Certificate | undefined,
+  { config, events }: HttpServerOptions,
+): CertificateWatch | undefined {
+  if (current === undefined) {
+    server.decorate('certificates', null);
+    return undefined;
+  }
+  const secureServer = server.server as unknown as TlsServer;
+  const watch = new CertificateWatch({ files: config.http.tls, current, server: secureServer, events });
+  server.decorate('certificates', watch);
+  server.addHook('onClose', () => watch.close());
+  return watch;
 }
 
 interface Authentication {
@@ -144,57 +172,10 @@ function authenticate(server: FastifyInstance, options: HttpServerOptions): Auth
   return { keysRequired, authenticator, sessions, guard };
 }
 
-function createServer({ http }: Pick<Config, 'http'>): FastifyInstance {
-  return fastify({
-    logger: false,
-    genReqId: () => randomUUID(),
-    requestIdHeader: false,
-    // Requests on open connections are served to the end, with Connection: close: queue and database close after the server.
-    return503OnClosing: false,
-    bodyLimit: http.maxBodyBytes,
-    requestTimeout: http.requestTimeoutMs,
-    keepAliveTimeout: http.keepAliveTimeoutMs,
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: Math.min(http.requestTimeoutMs, 20_000),
-      connectionsCheckingInterval: Math.min(http.requestTimeoutMs, 5000),
-    },
-    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    clientErrorHandler: answerUnreadable,
-    // The router's own refusals, before any hook ran. Its reply is generic beyond use.
-    frameworkErrors: (error, _request, reply) => {
-      const message = `the path cannot be read: ${error.message.slice(0, 200)}`;
-      (reply as unknown as FastifyReply)
-        .code(400)
-        .headers(SECURITY_HEADERS)
-        .send({ error: { code: 'malformed_url', message } });
-    },
-  });
-}
-
-/** What Node could not read as HTTP never reaches a route: answered on the bare socket. */
-function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const [status, code, message] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'headers_too_large', `the headers exceed ${MAX_HEADER_BYTES} bytes`]
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'request_timeout', 'the request took too long to arrive; send it again']
-        : ['400 Bad Request', 'malformed_request', 'this is not HTTP/1.1 as RFC 9112 has it'];
-  const body = JSON.stringify({ error: { code, message } });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
 function watchRequests(server: FastifyInstance, events: Events): void {
   server.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
   });
-  server.addHook('onRequest', guardRequest);
   server.addHook('onResponse', async (request, reply) => {
     events.emit('request_finished', {
       method: request.method,
@@ -257,12 +238,15 @@ function validateParts(server: FastifyInstance): void {
 }
 
 /**
- * Starts to listen and returns the URL.
+ * Starts to listen and returns the URL for callers on this machine.
  * @throws OperationalError `port_in_use`, `port_not_permitted` or `address_not_available`
  */
 export async function listenHttp(server: FastifyInstance, http: Config['http'], events: Events): Promise<string> {
   try {
-    const url = await server.listen({ host: http.host, port: http.port });
+    // With `localhost` fastify makes a second server for ::1, and that would not hear of a new certificate.
+    const host = server.certificates !== null && http.host === 'localhost' ? '127.0.0.1' : http.host;
+    const listening = await server.listen({ host, port: http.port });
+    const url = isUnspecified(host) ? listening.replace(/\/\/.*:/, '//127.0.0.1:') : listening;
     events.emit('listening', { url });
     return url;
   } catch (error) {

@@ -49,6 +49,24 @@ export const EVENTS = {
     'request failed: this is a defect or a dependency is down',
   ),
   listening: event<{ url: string }>('info', 'listening'),
+  tls_failed: event<{ reason: string; address: string | null }>(
+    'debug',
+    'a connection did not come about: the other side wants no TLS 1.3, or does not trust the certificate',
+    (metrics, { reason }) => metrics.add('tls_failures_total', 1, { reason }),
+  ),
+  certificate_loaded: event<{ names: readonly string[]; fingerprint: string; expires: string }>(
+    'info',
+    'certificate in use from now on',
+    (metrics, { expires }) => metrics.set('tls_certificate_expiry_timestamp_seconds', Date.parse(expires) / 1000),
+  ),
+  certificate_refused: event<{ error: unknown }>(
+    'error',
+    'the new certificate cannot be used; the one before it stays in use',
+  ),
+  certificate_expiring: event<{ expires: string; fingerprint: string }>(
+    'warn',
+    'the certificate expires within two weeks or has expired: replace its files, no restart is needed',
+  ),
   // keys
   auth_failed: event<{ reason: string; keyId: string | null; address: string; requestId: string }>(
     'debug',

@@ -91,6 +91,12 @@ export const METRICS = {
     labels: ['route'],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
   },
+  tls_failures_total: {
+    type: 'counter',
+    help: 'Connections that failed in TLS: old_protocol, plain_http, certificate_refused (by the client), timeout, connection_lost, other.',
+    labels: ['reason'],
+  },
+  tls_certificate_expiry_timestamp_seconds: { type: 'gauge', help: 'When the certificate in use expires.', labels: [] },
   http_auth_failures_total: {
     type: 'counter',
     help: 'Requests refused because of their key: none, malformed, unknown or revoked, wrong secret, expired, outside its scope, or a cookie sent by a foreign page.',

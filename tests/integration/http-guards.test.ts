@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
-import { isLoopback, refusePublicBind } from '../../src/ingest/request-guards.js';
+import { isLoopback } from '../../src/ingest/own-names.js';
+import { refusePublicBind } from '../../src/ingest/request-guards.js';
 import { startIngestServer, type IngestServer } from '../support/ingest-server.js';
 
 let ingest: IngestServer;
@@ -18,14 +19,25 @@ const TYPE = { 'content-type': 'application/json' };
 describe('where it listens', () => {
   it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost', 'LOCALHOST', '::ffff:127.0.0.1'])('%s is loopback', (host) => {
     expect(isLoopback(host)).toBe(true);
-    expect(() => refusePublicBind(host)).not.toThrow();
+    expect(() => refusePublicBind(host, { tls: false, requireKeys: false })).not.toThrow();
   });
 
   it.each(['0.0.0.0', '::', '', '10.0.0.1', 'localhost.evil.example', '127.0.0.1.evil.example', '128.0.0.1', '*'])(
-    '%s is refused, with the remedy',
+    '%s is refused without keys or without TLS, with the remedy',
     (host) => {
-      expect(() => refusePublicBind(host)).toThrow(expect.objectContaining({ code: 'refused_bind' }));
-      expect(() => refusePublicBind(host)).toThrow('set http.host to 127.0.0.1');
+      const bind = (tls: boolean, requireKeys: boolean) => () => refusePublicBind(host, { tls, requireKeys });
+      for (const [tls, requireKeys] of [
+        [false, false],
+        [true, false],
+        [false, true],
+      ] as const) {
+        expect(bind(tls, requireKeys)).toThrow(expect.objectContaining({ code: 'refused_bind' }));
+        expect(bind(tls, requireKeys)).toThrow('set http.host to 127.0.0.1');
+      }
+      expect(bind(false, true)).toThrow('http.tls.certificateFile');
+      expect(bind(false, true)).not.toThrow('http.requireKeys');
+      expect(bind(true, false)).toThrow('http.requireKeys');
+      expect(bind(true, true)).not.toThrow();
     },
   );
 

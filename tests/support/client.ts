@@ -1,7 +1,9 @@
 /** A client that can send what browsers and fetch refuse to: any header, broken bodies, half requests. */
 import { once } from 'node:events';
-import { request as startRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as startRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as startSecureRequest } from 'node:https';
 import { connect } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 
 export interface Answer {
   readonly status: number;
@@ -21,18 +23,25 @@ export interface RequestOptions {
 export class Client {
   readonly url: string;
   readonly port: number;
+  readonly #tls: ConnectionOptions;
 
-  constructor(url: string) {
+  /** @param tls for https: whom to trust, which version to speak */
+  constructor(url: string, tls: ConnectionOptions = {}) {
     this.url = url;
     this.port = Number(new URL(url).port);
+    this.#tls = tls;
   }
 
   async request(path: string, options: RequestOptions = {}): Promise<Answer> {
     const { method = 'GET', headers = {}, body } = options;
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-    const request = startRequest(`${this.url}${path}`, { method, headers: { ...length, ...headers }, agent: false });
+    const all = { method, headers: { ...length, ...headers }, agent: false };
+    const url = `${this.url}${path}`;
+    const request = url.startsWith('https:')
+      ? startSecureRequest(url, { ...all, ...this.#tls })
+      : startRequest(url, all);
     request.end(body);
-    const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString('utf8');

@@ -36,10 +36,12 @@ export interface IngestServerOptions extends Partial<Omit<HttpServerOptions, 'co
   readonly queueMaxBytes?: number;
   /** Serves the read API and the page as well; needs a database. */
   readonly console?: boolean;
+  /** PEM of the authority that the client trusts. */
+  readonly ca?: string;
 }
 
 export async function startIngestServer(options: IngestServerOptions = {}): Promise<IngestServer> {
-  const { settings = {}, queueMaxBytes = 1_073_741_824, console = false, routes = [], ...rest } = options;
+  const { settings = {}, queueMaxBytes = 1_073_741_824, console = false, routes = [], ca, ...rest } = options;
   const config = loadConfig({ environment: {}, overrides: { 'http.port': 0, ...settings } });
   const directory = createTemporaryDirectory('ingest');
   const metrics = new Metrics();
@@ -75,7 +77,8 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
   const url = await listenHttp(server, config.http, events);
 
   return {
-    client: new Client(url),
+    // Node would expect a certificate for whatever name a test puts into the header Host.
+    client: new Client(url, ca === undefined ? {} : { ca, servername: 'localhost' }),
     server,
     broker,
     metrics,
