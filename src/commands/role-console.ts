@@ -14,10 +14,10 @@ export interface ProcessShown {
 
 /** Opens the database. What the page says of queue and pipeline is what this process knows of them. */
 export async function startConsole(parts: ProcessParts, { broker, hasPipeline }: ProcessShown): Promise<StartedRole> {
-  const { config, metrics } = parts.settings;
+  const { config, metrics, events } = parts.settings;
   const database = await parts.database();
   return {
-    http: { database, routes: [consoleRoutes({ database, metrics, broker, hasPipeline, config })] },
+    http: { database, routes: [consoleRoutes({ database, metrics, broker, hasPipeline, config, events })] },
     readiness: async () => ({ database: await databaseState(database) }),
   };
 }

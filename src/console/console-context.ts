@@ -1,5 +1,7 @@
 /** What the read API is built from, and what its routes work with. */
 import type { Config } from '../config/schema.js';
+import type { DeadLetterOffice } from '../dead-letters/dead-letter-office.js';
+import type { Events } from '../monitoring/events.js';
 import type { Metrics } from '../monitoring/metrics.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
@@ -13,12 +15,14 @@ export interface ConsoleOptions {
   /** Whether the pipeline is in this process: then its counts are the ones to show. */
   readonly hasPipeline: boolean;
   readonly config: Config;
+  readonly events: Events;
   /** Directory of the built page; default: beside the built program. */
   readonly webRoot?: string;
 }
 
 /** What the routes of the read API work with. */
 export interface ConsoleContext extends ConsoleOptions {
+  readonly letters: DeadLetterOffice;
   /** The levels at which this database keeps series. */
   readonly levels: () => Promise<LevelCatalogue>;
 }

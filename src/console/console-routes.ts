@@ -2,8 +2,10 @@
 // Adds `summary`, `tags` and `hide` to the type of a route's schema.
 import type {} from '@fastify/swagger';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { DatabaseLetterOffice } from '../dead-letters/dead-letter-office.js';
 import { AnswerCache } from './answer-cache.js';
 import type { ConsoleContext, ConsoleOptions } from './console-context.js';
+import { deadLetterRoutes } from './dead-letter-routes.js';
 import { devicesRoutes } from './devices-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
@@ -17,11 +19,16 @@ const LEVELS_MAX_AGE_MS = 60_000;
 
 /**
  * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/devices`,
- * `/v1/pipeline`, `/v1/storage`, and the page at `/`.
+ * `/v1/pipeline`, `/v1/dead-letters`, `/v1/storage`, and the page at `/`.
  */
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
-  const context: ConsoleContext = { ...options, levels: () => levels.get('', () => readLevels(options.database)) };
+  const { database, events, config } = options;
+  const context: ConsoleContext = {
+    ...options,
+    letters: new DatabaseLetterOffice({ database, events, quality: config.quality, nowUs: () => Date.now() * 1000 }),
+    levels: () => levels.get('', () => readLevels(database)),
+  };
   const readApi = async (api: FastifyInstance): Promise<void> => {
     api.addHook('onSend', async (_request, reply) => {
       reply.header('cache-control', 'no-store');
@@ -30,6 +37,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     seriesRoutes(api, context);
     qualityRoutes(api, context);
     pipelineRoutes(api, context);
+    deadLetterRoutes(api, context);
     storageRoutes(api, context);
   };
   return async (app) => {

@@ -37,6 +37,7 @@ export function openApiOptions(version: string): SwaggerOptions {
       tags: [
         { name: 'ingest', description: 'Telemetry in.' },
         { name: 'read', description: 'Telemetry out.' },
+        { name: 'dead letters', description: 'Records that could not be stored.' },
         { name: 'holds', description: 'Ranges that retention leaves alone.' },
         { name: 'keys', description: 'API keys, and who did what.' },
         { name: 'session', description: 'Signing in at the page.' },

@@ -204,6 +204,19 @@ export const EVENTS = {
   ),
   // dead letters
   dead_letters_drained: event<{ letters: number }>('info', 'dead letters stored in the table dead_letters'),
+  dead_letters_replayed: event<{ replayed: number; refused: number; actor: string }>(
+    'info',
+    'dead letters replayed',
+    (metrics, { replayed, refused }) => {
+      metrics.add('dead_letters_replayed_total', replayed, { result: 'replayed' });
+      metrics.add('dead_letters_replayed_total', refused, { result: 'refused' });
+    },
+  ),
+  dead_letters_purged: event<{ letters: number; actor: string }>(
+    'info',
+    'dead letters given up for good',
+    (metrics, { letters }) => metrics.add('dead_letters_purged_total', letters),
+  ),
   // simulator
   simulator_started: event<{ wells: number; intervalSeconds: number }>('info', 'simulator started'),
   simulator_refused: event<{ status: number; message: string }>(

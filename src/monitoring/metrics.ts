@@ -84,6 +84,12 @@ export const METRICS = {
     help: 'Bytes of incomplete messages cut off when the queue was opened: never acknowledged to anyone.',
     labels: ['queue'],
   },
+  dead_letters_replayed_total: {
+    type: 'counter',
+    help: 'Dead letters replayed by this process, and those refused again. Their records are not received anew.',
+    labels: ['result'],
+  },
+  dead_letters_purged_total: { type: 'counter', help: 'Dead letters purged by this process.', labels: [] },
   http_requests_total: { type: 'counter', help: 'HTTP requests.', labels: ['method', 'route', 'status'] },
   http_request_seconds: {
     type: 'histogram',

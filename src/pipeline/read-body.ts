@@ -25,8 +25,14 @@ const ENVELOPE_FIELDS = new Set(['records', 'units', 'timestamp_unit', 'time_zon
  * Takes a body apart: one JSON record, an array of them, an envelope `{records: […], units, timestamp_unit,
  * time_zone, device_id, source_system}`, or NDJSON. A rejection means that nothing in it can be read; a bad line of
  * NDJSON costs only itself.
+ * @param correct changes what was parsed (the body, or a line) before it is looked at
  */
-export function readBody(body: Uint8Array, type: BodyType, defaults: RecordContext): ParsedBody | Rejection {
+export function readBody(
+  body: Uint8Array,
+  type: BodyType,
+  defaults: RecordContext,
+  correct?: (value: unknown) => unknown,
+): ParsedBody | Rejection {
   if (!isUtf8(body)) return reject('malformed_json', '', 'the body is not UTF-8; encode it as UTF-8');
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   // A byte order mark is allowed to be ignored (RFC 8259, 8.1).
@@ -34,9 +40,14 @@ export function readBody(body: Uint8Array, type: BodyType, defaults: RecordConte
     bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
       ? bytes.toString('utf8', 3)
       : bytes.toString('utf8');
-  if (type === 'application/x-ndjson') return { form: 'ndjson', records: readLines(text), context: defaults };
-  const value = parse(text);
-  if (value instanceof Malformed) return reject('malformed_json', '', `the body is not JSON: ${value.problem}`);
+  if (type === 'application/x-ndjson') {
+    const lines = readLines(text);
+    const records = correct && lines.map((line) => (line instanceof Malformed ? line : correct(line)));
+    return { form: 'ndjson', records: records ?? lines, context: defaults };
+  }
+  const parsed = parse(text);
+  if (parsed instanceof Malformed) return reject('malformed_json', '', `the body is not JSON: ${parsed.problem}`);
+  const value = correct === undefined ? parsed : correct(parsed);
   if (Array.isArray(value)) return { form: 'array', records: value as unknown[], context: defaults };
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, 'records'))
     return readEnvelope(value as Record<string, unknown>, defaults);

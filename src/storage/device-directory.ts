@@ -7,7 +7,7 @@
 import { CHANNELS, channelIndex, type ChannelName } from '../telemetry/channels.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
-import type { Database, Row } from './database.js';
+import type { Database, Row, Session } from './database.js';
 import type { DeviceProfile, DeviceRegistry } from './device-registry.js';
 import { encodeLatest, INCOMING_COPY_TARGET, INCOMING_TABLE_SQL } from './device-directory-encoder.js';
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
@@ -17,6 +17,8 @@ import type { WriteResult } from './telemetry-sink.js';
 const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
 
 const instant = (micros: string): string => `timestamptz 'epoch' + ${micros} * interval '1 microsecond'`;
+
+const PROFILES_SQL = 'SELECT device_id, expected_channels, profile FROM devices WHERE device_id = ANY($1::text[])';
 
 /**
  * The SELECT does not see what the INSERT adds: devices that it does not return are new, with the default profile.
@@ -28,7 +30,7 @@ const MEET_SQL = `
     SELECT device_id, ${instant('first_us')} FROM unnest($1::text[], $2::bigint[]) AS met (device_id, first_us)
     ON CONFLICT (device_id) DO NOTHING
   )
-  SELECT device_id, expected_channels, profile FROM devices WHERE device_id = ANY($1::text[])`;
+  ${PROFILES_SQL}`;
 
 /**
  * Devices a transaction of `flush`. Beginning one costs as much as some hundred devices; on the embedded database, where
@@ -53,9 +55,7 @@ export class DeviceDirectory implements DeviceRegistry {
   async meet(deviceIds: readonly string[], batch: ReadingBatch): Promise<Map<string, DeviceProfile>> {
     const firstUs = earliest(deviceIds, batch);
     const rows = await this.#database.query(MEET_SQL, [deviceIds, deviceIds.map((id) => firstUs.get(id) ?? null)]);
-    const profiles = new Map<string, DeviceProfile>(deviceIds.map((id) => [id, DEFAULT_PROFILE]));
-    for (const row of rows) profiles.set(row['device_id'] as string, storedProfile(row));
-    return profiles;
+    return profilesOf(deviceIds, rows);
   }
 
   /** Takes the last values of a written batch, whose rows have device numbers; no I/O, nothing allocated per row. */
@@ -89,12 +89,7 @@ export class DeviceDirectory implements DeviceRegistry {
   /** The slice is encoded before the first await: devices go on changing. */
   #writeSlice(slice: LatestSlice): Promise<void> {
     const encoded = encodeLatest(this.#latest, slice);
-    return this.#database.transaction(async (session) => {
-      await session.execute(INCOMING_TABLE_SQL);
-      await session.copyBinary(INCOMING_COPY_TARGET, [encoded]);
-      await session.execute(TAKE_INCOMING_SQL);
-      await session.execute(SEEN_SQL);
-    });
+    return this.#database.transaction((session) => takeLatest(session, encoded));
   }
 
   /**
@@ -106,6 +101,41 @@ export class DeviceDirectory implements DeviceRegistry {
   catchUp(fromUs: number): Promise<number> {
     return this.#database.execute(CATCH_UP_SQL, [formatTimestamp(Math.max(fromUs, 0))]);
   }
+}
+
+/** Takes over what `encodeLatest` has encoded, in a transaction of the caller's. */
+async function takeLatest(session: Session, encoded: Uint8Array): Promise<void> {
+  await session.execute(INCOMING_TABLE_SQL);
+  await session.copyBinary(INCOMING_COPY_TARGET, [encoded]);
+  await session.execute(TAKE_INCOMING_SQL);
+  await session.execute(SEEN_SQL);
+}
+
+const REGISTER_SQL = 'INSERT INTO devices (device_id) SELECT unnest($1::text[]) ON CONFLICT (device_id) DO NOTHING';
+
+/** Notes the last values of rows in the transaction that stores them; devices that are new register themselves. */
+export async function noteLatest(session: Session, batch: ReadingBatch, result: WriteResult): Promise<void> {
+  const latest = new LatestValues();
+  latest.take(batch, result);
+  const slice = latest.takeChanged(latest.changedDevices);
+  if (slice.devices.length === 0) return;
+  await session.execute(REGISTER_SQL, [slice.devices.map((device) => latest.ids[device] as string)]);
+  await takeLatest(session, encodeLatest(latest, slice));
+}
+
+/** The profiles of devices; of those that the database does not know the default one. Registers nobody. */
+export async function readProfiles(
+  session: Session,
+  deviceIds: readonly string[],
+): Promise<ReadonlyMap<string, DeviceProfile>> {
+  const rows = await session.query(PROFILES_SQL, [deviceIds]);
+  return profilesOf(deviceIds, rows);
+}
+
+function profilesOf(deviceIds: readonly string[], rows: readonly Row[]): Map<string, DeviceProfile> {
+  const profiles = new Map<string, DeviceProfile>(deviceIds.map((id) => [id, DEFAULT_PROFILE]));
+  for (const row of rows) profiles.set(row['device_id'] as string, storedProfile(row));
+  return profiles;
 }
 
 /** The earliest record of each device in the batch. */

@@ -3,7 +3,7 @@ import { CHANNEL_COUNT, CHANNELS } from '../telemetry/channels.js';
 import { scoreOfFlags } from '../telemetry/quality-score.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
-import { describeConflict, reconcile, type RowValues } from './reconcile.js';
+import { describeConflict, overwrite, reconcile, type ReplacedValue, type RowValues } from './reconcile.js';
 
 /** All rows of a batch that have the same device and time. */
 export interface KeyGroup {
@@ -24,6 +24,8 @@ export interface ReconciledBatch {
   readonly stored: number;
   readonly mergedRows: readonly number[];
   readonly duplicateRows: readonly number[];
+  /** Rows that contradicted a stored one and took its place, where that was asked for. */
+  readonly overwritten: readonly { readonly row: number; readonly replaced: readonly ReplacedValue[] }[];
   readonly refused: readonly { readonly row: number; readonly rejection: Rejection }[];
 }
 
@@ -68,11 +70,15 @@ function rowValues(batch: ReadingBatch, row: number): RowValues {
   };
 }
 
-/** Plans the writing of `groups`; `stored[i]` is the row in the table under the key of `groups[i]`, if there is one. */
+/**
+ * Plans the writing of `groups`; `stored[i]` is the row in the table under the key of `groups[i]`, if there is one.
+ * @param onConflict whether a row that contradicts is refused, or counts
+ */
 export function reconcileBatch(
   batch: ReadingBatch,
   groups: readonly KeyGroup[],
   stored: readonly (RowValues | undefined)[],
+  onConflict: 'refuse' | 'overwrite' = 'refuse',
 ): ReconciledBatch {
   const newRows: number[] = [];
   const newMerged: ChangedRow[] = [];
@@ -80,6 +86,7 @@ export function reconcileBatch(
   const refused: { row: number; rejection: Rejection }[] = [];
   const mergedRows: number[] = [];
   const duplicateRows: number[] = [];
+  const overwritten: { row: number; replaced: ReplacedValue[] }[] = [];
   for (const [index, group] of groups.entries()) {
     const existing = stored[index];
     let current = existing;
@@ -91,14 +98,20 @@ export function reconcileBatch(
         continue;
       }
       const outcome = reconcile(current, incoming);
-      if (outcome.kind === 'duplicate') duplicateRows.push(row);
-      else if (outcome.kind === 'conflict') {
-        const field = (CHANNELS[outcome.channel] as (typeof CHANNELS)[number]).name;
-        refused.push({ row, rejection: reject('conflict', field, describeConflict(outcome)) });
-      } else {
+      if (outcome.kind === 'duplicate') {
+        duplicateRows.push(row);
+      } else if (outcome.kind === 'merged') {
         mergedRows.push(row);
         changed = true;
         current = outcome.row;
+      } else if (onConflict === 'overwrite') {
+        const { row: values, replaced } = overwrite(current, incoming);
+        overwritten.push({ row, replaced });
+        changed = true;
+        current = values;
+      } else {
+        const field = (CHANNELS[outcome.channel] as (typeof CHANNELS)[number]).name;
+        refused.push({ row, rejection: reject('conflict', field, describeConflict(outcome)) });
       }
     }
     if (changed) (existing === undefined ? newMerged : updated).push({ group, values: current as RowValues });
@@ -111,6 +124,7 @@ export function reconcileBatch(
     stored: newRows.length + newMerged.length,
     mergedRows,
     duplicateRows,
+    overwritten,
     refused,
   };
 }

@@ -8,7 +8,7 @@
  *
  * Lateness and deviation are verdicts on an arrival: a repetition that arrives late adds nothing and changes nothing.
  */
-import { CHANNEL_COUNT, CHANNELS } from '../telemetry/channels.js';
+import { CHANNEL_COUNT, CHANNELS, channel } from '../telemetry/channels.js';
 import { OperatingState } from '../telemetry/operating-state.js';
 import { CHANNEL_BITS, QualityFlag } from '../telemetry/quality-flags.js';
 
@@ -33,6 +33,7 @@ export type Reconciliation =
   /** The quality score is `scoreOfFlags` of the merged flags. */
   | { readonly kind: 'merged'; readonly row: RowValues };
 
+const TEMPERATURE = channel('temperature').index;
 const DUPLICATE: Reconciliation = { kind: 'duplicate' };
 /** Stays only where it holds for both: a row is unevaluated when the detector saw neither report. */
 const INTERSECTED_FLAGS = QualityFlag.notEvaluated;
@@ -72,6 +73,44 @@ function merge(existing: RowValues, incoming: RowValues, rawValues: string | und
       existing.operatingState === OperatingState.unknown ? incoming.operatingState : existing.operatingState,
     rawValues,
   };
+}
+
+/** A value of a stored row that another one took the place of. */
+export interface ReplacedValue {
+  /** Catalogue position. */
+  readonly channel: number;
+  readonly stored: number;
+  readonly given: number;
+}
+
+/**
+ * The row in which `incoming` counts wherever both say something, by somebody's decision. The detector judged values
+ * that are not there any more: its verdict goes, and the row counts as not evaluated.
+ */
+export function overwrite(existing: RowValues, incoming: RowValues): { row: RowValues; replaced: ReplacedValue[] } {
+  const replaced: ReplacedValue[] = [];
+  const values = existing.values.map((stored, channel) => {
+    const given = incoming.values[channel] as number;
+    if (Number.isNaN(given)) return stored;
+    if (!Number.isNaN(stored) && stored !== given) replaced.push({ channel, stored, given });
+    return given;
+  });
+  const flagsHigh = existing.flagsHigh | incoming.flagsHigh;
+  const stale = replaced.some(({ channel }) => channel === TEMPERATURE) ? QualityFlag.temperatureDeviation : 0;
+  const missing = existing.flagsLow & incoming.flagsLow & CHANNEL_BITS & ~flagsHigh;
+  const united = ((existing.flagsLow & ~stale) | incoming.flagsLow) & ~CHANNEL_BITS;
+  const row: RowValues = {
+    values,
+    flagsLow: missing | united | QualityFlag.merged | QualityFlag.notEvaluated,
+    flagsHigh,
+    isAnomaly: false,
+    anomalyScore: Number.NaN,
+    anomalyCause: -1,
+    operatingState:
+      incoming.operatingState === OperatingState.unknown ? existing.operatingState : incoming.operatingState,
+    rawValues: joinRawValues(incoming.rawValues, existing.rawValues),
+  };
+  return { row, replaced };
 }
 
 /** Whose score and cause the merged row takes: an anomaly before none, then the greater score, then the first. */

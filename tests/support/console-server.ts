@@ -40,7 +40,7 @@ export async function startConsoleServer(port = 0): Promise<ConsoleServer> {
     broker,
     version: '0.0.0-test',
     readiness: () => Promise.resolve({}),
-    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config })],
+    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events })],
   });
   const url = await listenHttp(server, config.http, events);
   return {

@@ -71,7 +71,7 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     ...rest,
     routes: [
       ...routes,
-      ...(console && database ? [consoleRoutes({ database, metrics, broker, hasPipeline: true, config })] : []),
+      ...(console && database ? [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events })] : []),
     ],
   });
   const url = await listenHttp(server, config.http, events);
