@@ -10,11 +10,12 @@ interface Facts {
   durable: boolean;
 }
 
+/** That the library is loaded shows in a setting of its own: which ones are loaded, an ordinary role may not see. */
 const FACTS = `
   SELECT current_setting('server_version') AS postgres,
          (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS installed,
          EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-           AND current_setting('shared_preload_libraries') ~ '\\mtimescaledb\\M' AS creatable,
+           AND current_setting('timescaledb.disable_load', true) IS NOT NULL AS creatable,
          current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean
            AND current_setting('synchronous_commit') <> 'off' AS durable`;
 

@@ -1,7 +1,7 @@
 /** The embedded queue against kill -9, a limit of the system on its files, and a disk that is really full. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { openEmbeddedBroker } from '../../src/queue/embedded-broker.js';
 import type { Broker } from '../../src/queue/queue.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
 import { Collector, message } from '../contracts/queue.js';
+import { smallDisk } from '../support/small-disk.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const PROGRAM = fileURLToPath(new URL('../support/queue-process.mjs', import.meta.url));
@@ -126,21 +127,6 @@ test('when the system refuses to let a file grow, publications are refused, and 
   expect(ids).toEqual(expect.arrayContaining(run.said.published.filter((id) => id > lastAcknowledged + 8)));
 });
 
-/** A file system of 2 MB of its own, or undefined where mounting is not permitted. */
-function smallDisk(): string | undefined {
-  const path = join(temporaryDirectory('disk'), 'mounted');
-  mkdirSync(path);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'downhole-test', path], { stdio: 'pipe' });
-  } catch (error) {
-    // Only a right that is missing excuses; the test above has the same behaviour on machines without it.
-    if (process.getuid?.() !== 0 || String(error).includes('permission denied')) return undefined;
-    throw error;
-  }
-  onTestFinished(() => void execFileSync('umount', [path]));
-  return path;
-}
-
 async function publishUntilRefused(broker: Broker, firstId: number): Promise<{ taken: number; error: unknown }> {
   for (let id = firstId; ; id++) {
     try {
@@ -152,7 +138,7 @@ async function publishUntilRefused(broker: Broker, firstId: number): Promise<{ t
 }
 
 test('a full disk: refused, nothing half-written stays, acknowledging works and makes room', async ({ skip }) => {
-  const disk = smallDisk() ?? skip('mounting is not permitted here');
+  const disk = smallDisk(2) ?? skip('mounting is not permitted here');
   const directory = join(disk, 'queue');
   const refused: string[] = [];
   const events: Events = {

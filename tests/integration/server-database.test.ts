@@ -32,6 +32,28 @@ if (timescaleUrl !== undefined) {
     expect(database.capabilities.timescale).toBe('community');
     return { database, dispose: () => scratch.remove() };
   });
+
+  it('a server with TimescaleDB is that for an ordinary role, too', async () => {
+    const scratch = await createScratchDatabase(timescaleUrl);
+    const admin = await open(scratch.url);
+    const role = `downhole_test_role_${process.pid}`;
+    await admin.script(
+      `DROP EXTENSION timescaledb; CREATE ROLE ${role} LOGIN; ALTER DATABASE ${new URL(scratch.url).pathname.slice(1)} OWNER TO ${role}`,
+    );
+    const url = new URL(scratch.url);
+    url.username = role;
+    try {
+      const database = await open(url.href);
+      expect(database.capabilities.timescale).toBe('community');
+      await database.close();
+    } finally {
+      await admin.close();
+      await scratch.remove();
+      const cleaner = await open(timescaleUrl);
+      await cleaner.script(`DROP ROLE ${role}`);
+      await cleaner.close();
+    }
+  });
 }
 
 const openHere = async (options?: Parameters<typeof open>[1]): Promise<Database> => {
@@ -47,6 +69,16 @@ describe('a server', () => {
     expect(database.capabilities.postgresVersion).toMatch(/^15\./);
     // The test cluster runs without fsync, and it shows.
     expect(database.capabilities.survivesPowerLoss).toBe(false);
+  });
+
+  it('is open to an ordinary role', async () => {
+    const admin = await openHere();
+    await admin.script('CREATE ROLE ordinary LOGIN');
+    const url = new URL(await server.createDatabase());
+    url.username = 'ordinary';
+    const database = await open(url.href);
+    onTestFinished(() => database.close());
+    expect(database.capabilities).toMatchObject({ timescale: 'none' });
   });
 
   it('knows us by name', async () => {

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
+/** What clients send, or what the server sends. */
+export type Direction = 'requests' | 'answers';
+
 /** A TCP proxy on 127.0.0.1 in front of a real server, for the faults that a network has. */
 export interface FaultProxy {
   readonly port: number;
@@ -8,71 +11,120 @@ export interface FaultProxy {
   readonly connections: number;
   /** Resets every open connection; new ones are welcome. */
   cut(): void;
-  /** From here on nothing passes in either direction, and nobody is told. */
-  hang(): void;
+  /** From here on nothing passes, in this direction or in both, and nobody is told. */
+  hang(direction?: Direction): void;
   /** Resets every connection, open and new. */
   refuse(): void;
   /** Back to normal: what had been held back passes, new connections work. */
   heal(): void;
+  /**
+   * Does `act` when a client next sends `text`, before that is passed on or right after it; resolves when that was. What
+   * `act` makes impassable or cuts off does not arrive.
+   */
+  once(moment: 'before' | 'after', text: string, act: () => void): Promise<void>;
   close(): Promise<void>;
 }
 
-type Mode = 'pass' | 'hang' | 'refuse';
+/** One direction of one connection. */
+interface Lane {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly direction: Direction;
+  /** Read, and to be passed on when the proxy is healed. */
+  held: Buffer[];
+}
+
+interface Trap {
+  readonly moment: 'before' | 'after';
+  readonly text: Buffer;
+  readonly spring: () => void;
+}
 
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
-  const sockets = new Set<Socket>();
-  let mode: Mode = 'pass';
+  const lanes = new Set<Lane>();
+  const hanging = new Set<Direction>();
+  let refusing = false;
+  let traps: Trap[] = [];
 
-  const add = (socket: Socket): void => {
-    sockets.add(socket);
-    if (mode === 'hang') socket.pause();
-    socket.on('close', () => sockets.delete(socket));
+  const spring = (moment: Trap['moment'], chunk: Buffer): void => {
+    const sprung = traps.filter((trap) => trap.moment === moment && chunk.includes(trap.text));
+    traps = traps.filter((trap) => !sprung.includes(trap));
+    for (const trap of sprung) trap.spring();
+  };
+  const pass = (lane: Lane, chunk: Buffer): void => {
+    const { from, to, direction } = lane;
+    if (direction === 'requests') spring('before', chunk);
+    if (to.destroyed) return;
+    if (hanging.has(direction)) {
+      lane.held.push(chunk);
+      from.pause();
+      return;
+    }
+    if (!to.write(chunk)) from.pause();
+    if (direction === 'requests') spring('after', chunk);
+  };
+  const add = (from: Socket, to: Socket, direction: Direction): void => {
+    const lane: Lane = { from, to, direction, held: [] };
+    lanes.add(lane);
+    if (hanging.has(direction)) from.pause();
+    from.on('data', (chunk) => pass(lane, chunk));
+    to.on('drain', () => !hanging.has(direction) && from.resume());
+    from.on('end', () => to.end());
+    from.on('close', () => {
+      lanes.delete(lane);
+      to.destroy();
+    });
     // A reset is what this proxy is for; the other side learns of it by `close`.
-    socket.on('error', () => {});
+    from.on('error', () => {});
   };
   const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const { from } of lanes) from.resetAndDestroy();
   };
 
   const server = createServer({ noDelay: true }, (client) => {
-    if (mode === 'refuse') return void client.resetAndDestroy();
+    if (refusing) return void client.resetAndDestroy();
     const upstream = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      add(from);
-      from.on('data', (chunk) => {
-        if (!to.write(chunk)) from.pause();
-      });
-      to.on('drain', () => mode === 'pass' && from.resume());
-      from.on('end', () => to.end());
-      from.on('close', () => to.destroy());
-    }
-    if (mode === 'hang') for (const socket of sockets) socket.pause();
+    add(client, upstream, 'requests');
+    add(upstream, client, 'answers');
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 
   return {
     port: (server.address() as AddressInfo).port,
     get connections() {
-      return sockets.size / 2;
+      return lanes.size / 2;
     },
     cut,
-    hang() {
-      mode = 'hang';
-      for (const socket of sockets) socket.pause();
+    hang(direction) {
+      for (const each of direction === undefined ? (['requests', 'answers'] as const) : [direction]) hanging.add(each);
+      for (const lane of lanes) if (hanging.has(lane.direction)) lane.from.pause();
     },
     refuse() {
-      mode = 'refuse';
+      refusing = true;
       cut();
     },
     heal() {
-      mode = 'pass';
-      for (const socket of sockets) socket.resume();
+      hanging.clear();
+      refusing = false;
+      for (const lane of lanes) {
+        for (const chunk of lane.held.splice(0)) lane.to.write(chunk);
+        lane.from.resume();
+      }
     },
+    once: (moment, text, act) =>
+      new Promise((resolve) => {
+        const trap: Trap = {
+          moment,
+          text: Buffer.from(text, 'latin1'),
+          spring: () => {
+            act();
+            resolve();
+          },
+        };
+        traps.push(trap);
+      }),
     async close() {
-      mode = 'refuse';
+      refusing = true;
       cut();
       server.close();
       await once(server, 'close');

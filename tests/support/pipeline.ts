@@ -16,6 +16,8 @@ export interface RunningPipeline {
   readonly metrics: Metrics;
   /** Publishes records as one message, counted as received. */
   publish(records: readonly unknown[], receivedUs?: number): Promise<void>;
+  /** The same with a body as its sender wrote it. */
+  publishText(text: string, records: number, receivedUs?: number): Promise<void>;
   /** Waits until the queues are empty. */
   drained(): Promise<void>;
   /** received + recovered, and what became of them. */
@@ -37,21 +39,23 @@ export async function startPipeline(
   const pipeline = await buildPipeline({ config, events }, database, broker, state);
   await pipeline.start();
   const outcomes = () => metrics.value('telemetry_records_total');
+  const publishText = async (text: string, records: number, receivedUs = Date.now() * 1000): Promise<void> => {
+    const headers: MessageHeaders = {
+      schemaVersion: 1,
+      contentType: 'application/json',
+      records,
+      receivedUs,
+      source: 'test',
+    };
+    await broker.telemetry.publish([{ body: Buffer.from(text), headers }]);
+    events.emit('records_received', { accepted: records, rejected: 0, codes: {}, source: 'test' });
+  };
   return {
     pipeline,
     broker,
     metrics,
-    async publish(records, receivedUs = Date.now() * 1000) {
-      const headers: MessageHeaders = {
-        schemaVersion: 1,
-        contentType: 'application/json',
-        records: records.length,
-        receivedUs,
-        source: 'test',
-      };
-      await broker.telemetry.publish([{ body: Buffer.from(JSON.stringify(records)), headers }]);
-      events.emit('records_received', { accepted: records.length, rejected: 0, codes: {}, source: 'test' });
-    },
+    publish: (records, receivedUs) => publishText(JSON.stringify(records), records.length, receivedUs),
+    publishText,
     async drained() {
       while (broker.telemetry.depth().messages + broker.failed.depth().messages > 0)
         await new Promise((resolve) => setTimeout(resolve, 10));

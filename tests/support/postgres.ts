@@ -1,5 +1,5 @@
 /** A private PostgreSQL 15 cluster for tests: its own directory, its own port on 127.0.0.1, gone afterwards. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -17,10 +17,16 @@ export interface PostgresServer {
   readonly port: number;
   /** Stops it as an operator would (fast shutdown). */
   readonly stop: () => Promise<void>;
+  /** Begins to stop it as a patient operator would: it lets nobody in, and ends when the last session does. */
+  beginStop(): void;
   /** Stops it as a power cut would, without its knowledge. */
   readonly kill: () => Promise<void>;
   /** Starts it again on the same port. */
   restart(): Promise<void>;
+  /** Halts all of its processes where they are: connections stay open, and nobody answers. */
+  freeze(): void;
+  /** Lets a frozen server go on. */
+  thaw(): void;
   /** A fresh, empty database; its URL. */
   createDatabase(): Promise<string>;
   /** Stops it and removes its directory. */
@@ -36,16 +42,17 @@ const run = (command: string, args: readonly string[]): string => {
   return execFileSync(program, programArgs, { cwd: '/', encoding: 'utf8', stdio: 'pipe' });
 };
 
-/** A directory that belongs to `postgres`; short, since the path of a Unix socket may have 107 characters only. */
+/** Makes a directory that of `postgres`, whom the server runs as. */
+export function giveToPostgres(directory: string): void {
+  if (process.getuid?.() !== 0) return;
+  const idOf = (kind: '-u' | '-g'): number => Number(execFileSync('id', [kind, 'postgres']));
+  chownSync(directory, idOf('-u'), idOf('-g'));
+}
+
+/** A directory for the server; short, since the path of a Unix socket may have 107 characters only. */
 function createOwnedDirectory(): string {
   const directory = mkdtempSync('/tmp/downhole-pg-');
-  if (process.getuid?.() === 0) {
-    chownSync(
-      directory,
-      Number(execFileSync('id', ['-u', 'postgres'])),
-      Number(execFileSync('id', ['-g', 'postgres'])),
-    );
-  }
+  giveToPostgres(directory);
   return directory;
 }
 
@@ -117,11 +124,23 @@ export async function startPostgres({
     await exited;
   };
 
+  const signalAll = (signal: 'SIGSTOP' | 'SIGCONT'): void => {
+    const postmaster = postmasterPid(data);
+    // The postmaster first, so that it has no further children while they are looked up.
+    signalProcess(Number(postmaster), signal);
+    for (const pid of childrenOf(postmaster)) signalProcess(pid, signal);
+    // runuser halts when its child does, and has to be woken too.
+    if (signal === 'SIGCONT') signalProcess(server.pid as number, signal);
+  };
+
   await start();
   return {
     url,
     port,
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
     stop: () => end('INT'),
+    beginStop: () => void run(`${BIN}/pg_ctl`, ['-D', data, 'kill', 'TERM', postmasterPid(data)]),
     kill: () => end('QUIT'),
     restart: start,
     async createDatabase() {
@@ -137,6 +156,20 @@ export async function startPostgres({
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function childrenOf(pid: string): number[] {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', pid], { encoding: 'utf8' });
+  return stdout.trim().split(/\s+/).filter(Boolean).map(Number);
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // A backend may end at any moment.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 const postmasterPid = (data: string): string => {

@@ -21,7 +21,12 @@ export async function openMigratedTarget(target: TimescaleTarget): Promise<Opene
 export interface PlainTarget extends StorageTarget {
   readonly url: string;
   /** The same database as another program has it, or through another port, such as a proxy's; closed by `remove`. */
-  connect(options?: { port?: number; poolSize?: number; statementTimeoutMs?: number }): Promise<Database>;
+  connect(options?: {
+    port?: number;
+    user?: string;
+    poolSize?: number;
+    statementTimeoutMs?: number;
+  }): Promise<Database>;
 }
 
 /** The same tables on PostgreSQL without TimescaleDB. */
@@ -29,8 +34,9 @@ export async function openPlainTarget(server: PostgresServer, port = server.port
   const address = await server.createDatabase();
   const connections: Database[] = [];
   const connect: PlainTarget['connect'] = async (options = {}) => {
-    const { port: through = port, poolSize = 4, statementTimeoutMs = 30_000 } = options;
+    const { port: through = port, user, poolSize = 4, statementTimeoutMs = 30_000 } = options;
     const url = new URL(address);
+    if (user !== undefined) url.username = user;
     url.port = String(through);
     const config = { dataDir: '', database: { url: url.href, poolSize, statementTimeoutMs } };
     const database = await openDatabase(config, recordEvents());
