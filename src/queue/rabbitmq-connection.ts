@@ -2,6 +2,8 @@
  * A connection to RabbitMQ that comes back by itself. Whoever needs channels on it says how to set them up; that is
  * done on every new connection, before anyone may use it.
  */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, IllegalOperationError, type Channel, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
 import type { Events } from '../monitoring/events.js';
 import { backoffMs } from '../telemetry/backoff.js';
@@ -13,18 +15,28 @@ export interface RabbitmqConnectionOptions {
   readonly purpose: 'publishing' | 'consuming';
   readonly heartbeatSeconds: number;
   readonly events: Events;
-  /** Opens what is needed on a fresh connection. */
+  /** Opens what is needed on a fresh connection; a failure ends it, and is tried again on the next one. */
   readonly setUp: (model: ChannelModel) => Promise<void>;
+  /** From now on `openChannel` gives channels. */
+  readonly onReady?: () => void;
+}
+
+interface Line {
+  readonly model: ChannelModel;
+  /** Resolves when it has ended, in whatever way. */
+  readonly gone: Promise<void>;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A broker that does not answer the good-bye is left alone after this; its heartbeat ends the connection. */
+/** A broker that does not answer the good-bye is left alone after this. */
 const CLOSE_TIMEOUT_MS = 5000;
 
 export class RabbitmqConnection {
   readonly #options: RabbitmqConnectionOptions;
   #recovering: RecoveringChannelModel | undefined;
-  #model: ChannelModel | undefined;
+  #line: Line | undefined;
+  /** The connection, once it is set up. */
+  #ready: ChannelModel | undefined;
   #isBlocked = false;
 
   private constructor(options: RabbitmqConnectionOptions) {
@@ -46,24 +58,24 @@ export class RabbitmqConnection {
     return this.#isBlocked;
   }
 
-  /** A channel on it, as soon as there is a connection. */
-  openChannel(): Promise<Channel> {
-    return (this.#recovering as RecoveringChannelModel).createChannel();
+  /** A channel on it; undefined while there is no connection. */
+  async openChannel(): Promise<Channel | undefined> {
+    return await this.#ready?.createChannel();
   }
 
   /** Begins anew: when a channel was lost on a connection that is fine otherwise. */
   reset(): void {
-    const model = this.#model;
-    this.#model = undefined;
-    // If closing fails the connection is gone, which was the aim.
-    model?.close().catch(() => {}); // the loss itself is reported by `disconnect`
+    const line = this.#line;
+    this.#line = this.#ready = undefined;
+    // If closing fails the connection is gone, which was the aim; the loss itself is reported by `disconnect`.
+    if (line !== undefined) void breakOffAfter(line.model.close(), line);
   }
 
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)));
-    await Promise.race([this.#recovering?.close(), timeout]);
-    clearTimeout(timer);
+    const line = this.#line;
+    this.#line = this.#ready = undefined;
+    const closing = this.#recovering?.close();
+    if (line !== undefined) await breakOffAfter(closing, line);
   }
 
   async #open(): Promise<void> {
@@ -94,23 +106,32 @@ export class RabbitmqConnection {
   async #setUp(model: ChannelModel): Promise<void> {
     model.on('error', () => {}); // followed by `close`, which carries the same error
     this.#isBlocked = false;
-    this.#model = model;
-    await this.#options.setUp(model);
+    const line = { model, gone: new Promise<void>((resolve) => model.once('close', () => resolve())) };
+    this.#line = line;
+    try {
+      await this.#options.setUp(model);
+    } catch (error) {
+      await breakOff(line);
+      throw error;
+    }
   }
 
   #listen(recovering: RecoveringChannelModel): void {
-    const { purpose, events } = this.#options;
+    const { purpose, events, onReady } = this.#options;
     let lost = false;
     recovering.on('disconnect', (error) => {
       lost = true;
       this.#isBlocked = false;
+      this.#ready = undefined;
       events.emit('queue_connection_lost', { purpose, error });
     });
     recovering.on('reconnect-scheduled', ({ attempt, delay, error }) => {
       if (attempt > 1) events.emit('queue_connection_retried', { purpose, attempt, delayMs: delay, error });
     });
-    recovering.on('connect', () => {
+    recovering.on('connect', (model) => {
+      this.#ready = model;
       if (lost) events.emit('queue_connection_restored', { purpose });
+      onReady?.();
     });
     recovering.on('blocked', (reason) => {
       this.#isBlocked = true;
@@ -124,6 +145,27 @@ export class RabbitmqConnection {
   }
 }
 
+/**
+ * Ends a connection without a good-bye. amqplib waits for the answer to one, and for ever where the broker's own ending
+ * crosses it; while it waits it opens no other connection.
+ */
+async function breakOff({ model, gone }: Line): Promise<void> {
+  const { stream } = model.connection as unknown as { stream: Socket };
+  stream.destroy(new Error('Connection broken off'));
+  await gone;
+}
+
+/** The same, once the good-bye was answered or has had its time. */
+async function breakOffAfter(goodBye: Promise<void> | undefined, line: Line): Promise<void> {
+  const late = new AbortController();
+  const timeout = sleep(CLOSE_TIMEOUT_MS, undefined, { signal: late.signal });
+  await Promise.allSettled([Promise.race([goodBye, line.gone, timeout])]);
+  late.abort();
+  await Promise.allSettled([timeout]);
+  await breakOff(line);
+}
+
+const ACCESS_REFUSED = 403;
 /** The broker is there, and does not let this user or this virtual host in. */
 const REFUSED = /ACCESS[_-]REFUSED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
@@ -151,6 +193,11 @@ export function isConnectionLoss(error: unknown): boolean {
   return (
     error instanceof IllegalOperationError || /^(Channel (ended|closed)|Operation failed|Connection clos)/.test(message)
   );
+}
+
+/** Whether the broker has refused a call for want of a permission. */
+export function isAccessRefused(error: unknown): boolean {
+  return (error as { code?: unknown }).code === ACCESS_REFUSED;
 }
 
 /** For calls that are of no use on a connection that is gone; it has been reported. */

@@ -5,6 +5,7 @@
  * counts against the prefetch until it is settled here, so that repetitions do not pile up in memory.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { OperationalError } from '../telemetry/operational-error.js';
 import type { ConsumeOptions, Consumer, Delivery } from './queue.js';
 import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
@@ -15,8 +16,8 @@ export interface RabbitmqConsumerOptions {
   readonly prefetch: ConsumeOptions;
   readonly accounts: RabbitmqAccounts;
   readonly deliver: (delivery: Delivery) => void;
-  /** A fresh channel; waits until there is a connection. */
-  readonly openChannel: () => Promise<Channel>;
+  /** Attaches this consumer to a fresh channel, now or as soon as there is a connection. */
+  readonly attachAnew: () => Promise<void>;
   /** The channel has ended by itself. */
   readonly onLost: () => void;
 }
@@ -31,6 +32,7 @@ interface Outstanding {
 /** Of a message that was handed out only its place is needed. */
 const NOTHING = Buffer.alloc(0);
 const MAX_PREFETCH = 65_535;
+const ANSWER_TIMEOUT_MS = 15_000;
 /** Weight of the mean size: the messages of the recent past. */
 const MEAN_OVER_MESSAGES = 1000;
 /** So much smaller have messages to be than expected before it is worth a new channel. */
@@ -65,6 +67,11 @@ export class RabbitmqConsumer implements Consumer {
     return this.#stopped;
   }
 
+  /** It has no channel, and wants one. */
+  get isWaiting(): boolean {
+    return !this.#stopped && this.#channel === undefined;
+  }
+
   /** Sent by the broker and not handed out. */
   get held(): number {
     return this.#held.length;
@@ -83,12 +90,25 @@ export class RabbitmqConsumer implements Consumer {
       if (!error.message.startsWith('Unknown consumer')) throw error;
     });
     await channel.prefetch(this.#prefetchMessages);
-    const { consumerTag } = await channel.consume(this.#options.queue, (message) => {
+    const consuming = channel.consume(this.#options.queue, (message) => {
       if (message === null)
         this.#detach(channel); // the queue was deleted
       else this.#receive(channel, message);
     });
-    this.#consumerTag = consumerTag;
+    this.#consumerTag = (await this.#inTime(consuming)).consumerTag;
+  }
+
+  /** A quorum queue without a leader leaves the question unanswered for a minute and longer. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(leaderless(this.#options.queue)), ANSWER_TIMEOUT_MS);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async acknowledgeThrough(tag: number): Promise<void> {
@@ -176,13 +196,13 @@ export class RabbitmqConsumer implements Consumer {
     const inUse = this.#held.length > 0 || this.#outstanding.some((outstanding) => outstanding.channel === channel);
     if (!this.#isRenewing || inUse) return;
     this.#channel = undefined;
-    void this.#renew(channel).catch(ignoreConnectionLoss);
+    void this.#renew(channel);
   }
 
   async #renew(channel: Channel): Promise<void> {
     this.#prefetchMessages = this.#suitablePrefetch();
     await channel.close().catch(ignoreConnectionLoss);
-    await this.attach(await this.#options.openChannel());
+    await this.#options.attachAnew();
   }
 
   #hasRoomFor({ content }: ConsumeMessage): boolean {
@@ -208,4 +228,12 @@ export class RabbitmqConsumer implements Consumer {
     this.#drop();
     this.#options.onLost();
   }
+}
+
+function leaderless(queue: string): OperationalError {
+  return new OperationalError(
+    'queue_unavailable',
+    `RabbitMQ gives no consumer to ${queue}: it is starting, or the queue has no leader (rabbitmq-queues quorum_status ${queue}); it is tried again`,
+    { retryable: true },
+  );
 }

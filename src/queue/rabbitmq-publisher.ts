@@ -157,8 +157,17 @@ export class RabbitmqPublisher {
     );
   }
 
+  #slow(): OperationalError {
+    const { queue } = this.#options.route;
+    return new OperationalError(
+      'queue_unavailable',
+      `RabbitMQ does not confirm messages for ${queue}: it is slow, or the queue has no leader (rabbitmq-queues quorum_status ${queue}); try again later`,
+      { retryable: true },
+    );
+  }
+
   #late(): OperationalError {
-    if (!this.#options.isBlocked()) return this.#unavailable();
+    if (!this.#options.isBlocked()) return this.#channel === undefined ? this.#unavailable() : this.#slow();
     return new OperationalError(
       'queue_full',
       'RabbitMQ takes no messages at present, for want of memory or disk: give it some; try again later',

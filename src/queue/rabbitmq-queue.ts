@@ -3,6 +3,7 @@ import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth } from './queue.js';
 import type { RabbitmqAccounts } from './rabbitmq-accounts.js';
+import { ignoreConnectionLoss, isAccessRefused, isConnectionLoss } from './rabbitmq-connection.js';
 import { RabbitmqConsumer } from './rabbitmq-consumer.js';
 import { closedError, type RabbitmqPublisher } from './rabbitmq-publisher.js';
 
@@ -10,8 +11,8 @@ export interface RabbitmqQueueOptions {
   readonly queue: string;
   readonly accounts: RabbitmqAccounts;
   readonly publisher: RabbitmqPublisher;
-  /** Opens a channel for a consumer; waits until there is a connection. */
-  readonly openChannel: () => Promise<Channel>;
+  /** Opens a channel for a consumer; undefined while there is no connection. */
+  readonly openChannel: () => Promise<Channel | undefined>;
   readonly onConsumerLost: () => void;
   readonly onRefused: (code: string) => void;
 }
@@ -38,11 +39,18 @@ export class RabbitmqQueue implements Queue {
     if (this.#closed) throw closedError();
     if (this.#consumer?.isStopped === false) throw new Error('the queue has a consumer: stop it first');
     const previous = this.#consumer;
-    const { queue, accounts, openChannel, onConsumerLost: onLost } = this.#options;
-    const consumer = new RabbitmqConsumer({ queue, accounts, prefetch: options, deliver, openChannel, onLost });
+    const { queue, accounts, onConsumerLost: onLost } = this.#options;
+    const attachAnew = (): Promise<void> => this.attachConsumer();
+    const consumer = new RabbitmqConsumer({ queue, accounts, prefetch: options, deliver, attachAnew, onLost });
     await previous?.close();
-    await consumer.attach(await openChannel());
     this.#consumer = consumer;
+    try {
+      await this.#attach(consumer);
+    } catch (error) {
+      if (!isAccessRefused(error)) throw error;
+      await consumer.stop();
+      throw readingRefused(queue, error);
+    }
     return consumer;
   }
 
@@ -52,7 +60,25 @@ export class RabbitmqQueue implements Queue {
 
   /** Goes on consuming on a new connection. */
   async resume(model: ChannelModel): Promise<void> {
-    if (this.#consumer?.isStopped === false) await this.#consumer.attach(await model.createChannel());
+    if (this.#consumer?.isWaiting === true) await this.#consumer.attach(await model.createChannel());
+  }
+
+  /** Goes on consuming if that waits for a channel, and there is a connection. */
+  async attachConsumer(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer?.isWaiting !== true) return;
+    await this.#attach(consumer).catch(ignoreConnectionLoss); // a channel that ends begins the connection anew
+  }
+
+  /** What time may heal is left to `resume`. */
+  async #attach(consumer: RabbitmqConsumer): Promise<void> {
+    try {
+      const channel = await this.#options.openChannel();
+      if (channel !== undefined) await consumer.attach(channel);
+    } catch (error) {
+      if (error instanceof OperationalError) this.#options.onConsumerLost();
+      else if (isAccessRefused(error) || !isConnectionLoss(error)) throw error;
+    }
   }
 
   /** Goes on publishing on a new connection. */
@@ -73,4 +99,12 @@ export class RabbitmqQueue implements Queue {
     await this.#consumer?.stop();
     await this.#consumer?.close();
   }
+}
+
+function readingRefused(queue: string, cause: unknown): OperationalError {
+  return new OperationalError(
+    'queue_access_refused',
+    `RabbitMQ does not let this user consume ${queue}: give it the permission to read`,
+    { cause },
+  );
 }

@@ -1,8 +1,9 @@
 /**
  * What has to exist on the broker: an exchange with the durable quorum queue of telemetry, and `dlx` with the one of
- * dead letters. Declared on every connection, so that a broker which lost it gets it back; never changed or deleted.
+ * dead letters. Declared on every connection that publishes, so that a broker which lost it gets it back; never changed
+ * or deleted.
  */
-import type { ChannelModel } from 'amqplib';
+import type { Channel, ChannelModel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 
 /** Where a queue is fed and read. */
@@ -25,6 +26,7 @@ export function topology(prefix = ''): Topology {
   };
 }
 
+const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 /** From this version on the broker gives up a message after 20 deliveries unless it is told otherwise. */
 const DELIVERY_LIMIT_SINCE = 4;
@@ -34,15 +36,22 @@ export function majorVersion({ connection }: ChannelModel): number {
   return Number.parseInt(connection.serverProperties.version, 10);
 }
 
+/** A queue as it was found, or made. */
+export interface DeclaredQueue {
+  /** Messages that are ready in it. */
+  readonly messages: number;
+  /** It was not there before. */
+  readonly isNew: boolean;
+}
+
 /**
  * Declares everything; declaring again changes nothing.
- * @returns messages that are ready in each queue
  * @throws OperationalError `queue_topology_mismatch`
  */
 export async function declareTopology(
   model: ChannelModel,
   { telemetry, failed }: Topology,
-): Promise<Record<keyof Topology, number>> {
+): Promise<Record<keyof Topology, DeclaredQueue>> {
   const deadLettering = { 'x-dead-letter-exchange': failed.exchange, 'x-dead-letter-routing-key': failed.routingKey };
   // Order per device is kept by one consumer at a time; the others of several processes stand by.
   const single = { 'x-single-active-consumer': true };
@@ -52,25 +61,47 @@ export async function declareTopology(
   };
 }
 
-async function declareRoute(model: ChannelModel, route: Route, queueArguments: object): Promise<number> {
+async function declareRoute(model: ChannelModel, route: Route, queueArguments: object): Promise<DeclaredQueue> {
   const unlimited = majorVersion(model) >= DELIVERY_LIMIT_SINCE ? { 'x-delivery-limit': -1 } : {};
   // Where a policy bounds the queue, publishing is refused: the default would drop the oldest messages.
   const always = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', ...unlimited };
-  const channel = await model.createChannel();
-  channel.on('error', () => {}); // the broker closes a channel with its error; the call that caused it is told
+  const isNew = (await countReady(model, route.queue)) === undefined;
   try {
-    await channel.assertExchange(route.exchange, 'direct', { durable: true });
-    const { messageCount } = await channel.assertQueue(route.queue, {
-      durable: true,
-      arguments: { ...always, ...queueArguments },
+    return await onOwnChannel(model, async (channel) => {
+      await channel.assertExchange(route.exchange, 'direct', { durable: true });
+      const { messageCount } = await channel.assertQueue(route.queue, {
+        durable: true,
+        arguments: { ...always, ...queueArguments },
+      });
+      await channel.bindQueue(route.queue, route.exchange, route.routingKey);
+      return { messages: messageCount, isNew };
     });
-    await channel.bindQueue(route.queue, route.exchange, route.routingKey);
-    await channel.close();
-    return messageCount;
   } catch (error) {
-    throw (error as { code?: unknown }).code === PRECONDITION_FAILED ? mismatch(route, error as Error) : error;
+    throw codeOf(error) === PRECONDITION_FAILED ? mismatch(route, error as Error) : error;
   }
 }
+
+/** How many messages are ready in a queue; undefined when there is no such queue. */
+export async function countReady(model: ChannelModel, queue: string): Promise<number | undefined> {
+  try {
+    const { messageCount } = await onOwnChannel(model, (channel) => channel.checkQueue(queue));
+    return messageCount;
+  } catch (error) {
+    if (codeOf(error) === NOT_FOUND) return undefined;
+    throw error;
+  }
+}
+
+/** The broker closes a channel with its error, so whatever may fail gets one of its own. */
+async function onOwnChannel<T>(model: ChannelModel, work: (channel: Channel) => Promise<T>): Promise<T> {
+  const channel = await model.createChannel();
+  channel.on('error', () => {}); // the call that caused it is told
+  const result = await work(channel);
+  await channel.close();
+  return result;
+}
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
 /** `inequivalent arg 'x-queue-type' for queue 'telemetry_queue' in vhost '/': received 'quorum' but current is 'classic'` */
 const INEQUIVALENT =

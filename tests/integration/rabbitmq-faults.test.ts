@@ -3,9 +3,9 @@ import { connect } from 'amqplib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Broker } from '../../src/queue/queue.js';
 import { openRabbitmqBroker, type RabbitmqBrokerOptions } from '../../src/queue/rabbitmq-broker.js';
-import { OperationalError } from '../../src/telemetry/operational-error.js';
 import { Collector, idOf, message } from '../contracts/queue.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
+import { publishUntilTaken, Traffic, upTo } from '../support/queue-traffic.js';
 import { startRabbitmq, type RabbitmqServer } from '../support/rabbitmq.js';
 import { recordEvents } from '../support/record-events.js';
 
@@ -35,6 +35,7 @@ async function open(options: Partial<RabbitmqBrokerOptions> & { address?: string
     events,
     heartbeatSeconds: 1,
     publishTimeoutMs: 1000,
+    newQueueRestMs: 0,
     ...options,
   });
   onTestFinished(() => broker.close());
@@ -57,40 +58,22 @@ async function openChannel() {
   return { connection, channel: await connection.createConfirmChannel() };
 }
 
-/** Sends again what was refused, as a gateway does; fails on what cannot be helped by that. */
-async function publishUntilTaken(broker: Broker, id: number): Promise<void> {
-  for (;;) {
-    try {
-      return await broker.telemetry.publish([message(id)]);
-    } catch (error) {
-      if (!(error instanceof OperationalError) || !error.retryable) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-}
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, id) => id);
 const untilSeen = async (collector: Collector, ids: readonly number[]): Promise<void> => {
   while (!ids.every((id) => collector.ids.includes(id))) await collector.received(collector.deliveries.length + 1);
 };
-const firstSeen = (collector: Collector): number[] => [...new Set(collector.ids)];
 
 describe('RabbitMQ in trouble', () => {
   it('loses and reorders nothing when connections are cut while it publishes and consumes', async () => {
     const broker = await open({ address: rabbitmq.urlAt(proxy.port) });
-    const collector = await Collector.on(broker.telemetry, 50);
-    const acknowledging = (async () => {
-      for (let done = 0; done < 300; done = firstSeen(collector).length) {
-        const { length } = await collector.received(collector.deliveries.length + 1);
-        await collector.acknowledge(length);
-      }
-    })();
-    for (const id of upTo(300)) {
-      if (id % 100 === 50) proxy.cut();
-      await publishUntilTaken(broker, id);
+    const traffic = new Traffic(broker);
+    await traffic.consume(50);
+    for (let round = 0; round < 3; round++) {
+      await traffic.publish(50);
+      proxy.cut();
+      await traffic.publish(50);
     }
-    await acknowledging;
-    expect(firstSeen(collector)).toEqual(upTo(300));
+    await traffic.finish();
+    expect(traffic.seen).toEqual(upTo(300));
   });
 
   it('refuses in time while the connection hangs, and goes on by itself; old deliveries are settled without effect', async () => {
@@ -108,7 +91,7 @@ describe('RabbitMQ in trouble', () => {
     while (events.named('queue_connection_lost').length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
     await settled;
     proxy.heal();
-    await publishUntilTaken(broker, 6);
+    await publishUntilTaken(broker, message(6));
     await untilSeen(collector, [6]);
     const again = collector.deliveries.slice(5).filter(({ redelivered }) => redelivered);
     expect(again.map(idOf)).toEqual(expect.arrayContaining([3, 4]));
@@ -135,7 +118,7 @@ describe('RabbitMQ in trouble', () => {
     } finally {
       await rabbitmq.control('set_vm_memory_high_watermark', '0.4');
     }
-    await publishUntilTaken(broker, 2);
+    await publishUntilTaken(broker, message(2));
     expect(events.named('queue_unblocked').length).toBe(1);
   });
 
@@ -178,6 +161,25 @@ describe('RabbitMQ in trouble', () => {
     await asThirdParty((channel) => channel.unbindQueue(`${prefix}telemetry_queue`, `${prefix}telemetry`, 'telemetry'));
     await expect(broker.telemetry.publish([message(0)])).rejects.toMatchObject({ code: 'queue_unroutable' });
     expect(broker.telemetry.depth().messages).toBe(0);
+  });
+
+  it('makes a queue anew that somebody deleted, and goes on consuming from it', async () => {
+    const broker = await open();
+    const traffic = new Traffic(broker);
+    await traffic.consume();
+    await traffic.publish(5);
+    await asThirdParty((channel) => channel.deleteQueue(`${prefix}telemetry_queue`));
+    await expect
+      .poll(
+        () =>
+          broker.telemetry.publish([message(5)]).then(
+            () => 'taken',
+            () => 'refused',
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe('taken');
+    await untilSeen(traffic.collector, [5]);
   });
 
   it('explains a queue that is not as it has to be', async () => {

@@ -16,7 +16,7 @@ describeQueueContract(
   () => {
     const prefix = `store-${++stores}.`;
     const events = { emit: () => undefined };
-    return { open: () => openRabbitmqBroker({ url: new URL(rabbitmq.url), prefix, events }) };
+    return { open: () => openRabbitmqBroker({ url: new URL(rabbitmq.url), prefix, events, newQueueRestMs: 0 }) };
   },
   { countsUnseen: false, ordersPartialReturns: false, numRuns: 15 },
 );

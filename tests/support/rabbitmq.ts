@@ -94,7 +94,7 @@ export async function startRabbitmq({ settings = [] }: { settings?: readonly str
     const deadline = Date.now() + START_TIMEOUT_MS;
     for (;;) {
       try {
-        const connection = await connect(url);
+        const connection = await connect(url, { timeout: 5000 });
         return await connection.close();
       } catch (error) {
         if (Date.now() > deadline || server.exitCode !== null) {
