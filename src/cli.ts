@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { CertDevOptions } from './commands/cert.js';
+import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -58,6 +59,8 @@ function buildProgram(): Command {
       (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),
     );
 
+  addConfig(program);
+
   const migrate = program
     .command('migrate')
     .description('bring the schema of the database up to this version')
@@ -69,6 +72,26 @@ function buildProgram(): Command {
 
   addCertificateCommands(program);
   return program;
+}
+
+function addConfig(program: Command): void {
+  const config = program.command('config').description('the configuration: what applies, and whether it works');
+  config
+    .command('show')
+    .description('print every key with its value and where that comes from; secrets are masked')
+    .option('--json', 'as JSON')
+    .addHelpText('after', CONFIG_SHOW_HELP)
+    .action(async (options: object) =>
+      (await import('./commands/config.js')).showConfig({ ...program.opts(), ...options }),
+    );
+  config
+    .command('check')
+    .description('list what is wrong with it, with file, line and column; exit code 2 if there is anything')
+    .option('--connect', 'also look what answers at its URLs: versions, editions, schema, queues')
+    .addHelpText('after', CONFIG_CHECK_HELP)
+    .action(async (options: object) =>
+      (await import('./commands/config.js')).checkConfig({ ...program.opts(), ...options }),
+    );
 }
 
 /** A role a command; and `run`, which takes several. */

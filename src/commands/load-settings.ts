@@ -1,6 +1,6 @@
 /** What every command begins with: configuration, logger, metrics, events. */
 import type { Logger } from 'pino';
-import { loadConfig } from '../config/load-config.js';
+import { resolveConfig } from '../config/load-config.js';
 import type { Config } from '../config/schema.js';
 import { createEvents, type Events } from '../monitoring/events.js';
 import { createLogger } from '../monitoring/logger.js';
@@ -24,9 +24,10 @@ export interface Settings {
 const PLAIN_SCHEMA_VARIABLE = 'DOWNHOLE_TEST_PLAIN_SCHEMA';
 
 export function loadSettings(options: GlobalOptions, overrides: Readonly<Record<string, unknown>> = {}): Settings {
-  const config = loadConfig({ file: options.config, environment: process.env, overrides });
+  const { config, warnings } = resolveConfig({ file: options.config, environment: process.env, overrides });
   const logger = createLogger(config.logLevel);
   const metrics = new Metrics();
   const settings = { config, logger, metrics, events: createEvents(logger, metrics) };
+  for (const warning of warnings) settings.events.emit('configuration_doubtful', { warning });
   return process.env[PLAIN_SCHEMA_VARIABLE] === '1' ? { ...settings, schemaSubset: 'plain' } : settings;
 }

@@ -17,6 +17,8 @@ export interface KeySchema {
   readonly minLength?: number;
   readonly items?: KeySchema;
   readonly properties?: Readonly<Record<string, KeySchema>>;
+  /** The value is empty or a URL with one of these. */
+  readonly protocols?: readonly string[];
   /** The value is not shown in messages and may come from a file named by `<variable>_FILE`. */
   readonly secret?: boolean;
 }
@@ -67,6 +69,8 @@ export function isSection(path: string): boolean {
 /** What a key takes, for a person: `a whole number from 0 to 65535`. */
 export function describeExpected(schema: KeySchema): string {
   if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
+  if (schema.protocols !== undefined)
+    return `a URL that begins with ${schema.protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
   switch (schema.type) {
     case 'integer':
       return `a whole number${describeRange(schema)}`;

@@ -5,6 +5,7 @@ import { showValue } from '../telemetry/rejection.js';
 import { CONFIG_FILE_VARIABLE, readEnvironmentSettings, type Environment } from './environment-settings.js';
 import { CONFIGURATION_KEYS, describeExpected, findKey, type ConfigurationKey } from './keys.js';
 import { ConfigSchema, type Config } from './schema.js';
+import { exposedSecrets } from './secrets.js';
 import { parseText, unknownKey, type ReadSettings, type Setting } from './settings.js';
 import { readYamlSettings } from './yaml-settings.js';
 
@@ -17,8 +18,17 @@ export interface LoadConfigOptions {
 }
 
 const validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true })
-  .addVocabulary(['secret'])
+  .addVocabulary(['secret', 'protocols'])
   .compile<Config>(ConfigSchema);
+
+/** The configuration that applies, and where it comes from. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  /** Every value that was given, by path; the others are defaults. */
+  readonly given: ReadonlyMap<string, Setting>;
+  /** What works and should be changed all the same: a sentence each. */
+  readonly warnings: readonly string[];
+}
 
 /**
  * The configuration that applies.
@@ -26,6 +36,11 @@ const validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true 
  * @throws OperationalError `invalid_configuration` whose message lists every problem, each with key, value and remedy.
  */
 export function loadConfig(options: LoadConfigOptions): Config {
+  return resolveConfig(options).config;
+}
+
+/** The same with the origin of every value. @throws OperationalError as `loadConfig` */
+export function resolveConfig(options: LoadConfigOptions): ResolvedConfig {
   const file = options.file ?? options.environment[CONFIG_FILE_VARIABLE];
   const sources: ReadSettings[] = [
     file === undefined || file === '' ? { settings: [], problems: [] } : readYamlSettings(file),
@@ -37,13 +52,14 @@ export function loadConfig(options: LoadConfigOptions): Config {
   for (const setting of sources.flatMap((source) => source.settings)) given.set(setting.path, setting);
 
   const config: unknown = assemble(given);
-  if (validate(config)) problems.push(...contradictions(config));
+  if (validate(config)) problems.push(...wrongUrls(given), ...contradictions(config));
   else problems.push(...invalidValues(given));
   if (problems.length > 0) {
     const list = problems.map((problem) => `\n  ${problem}`).join('');
     throw new OperationalError('invalid_configuration', `the configuration is not valid:${list}`);
   }
-  return config as Config;
+  const warnings = file === undefined ? [] : exposedSecrets(file, (sources[0] as ReadSettings).settings);
+  return { config: config as Config, given, warnings };
 }
 
 function readOverrides(overrides: Readonly<Record<string, unknown>>): ReadSettings {
@@ -88,6 +104,18 @@ function invalidValues(given: ReadonlyMap<string, Setting>): string[] {
     const key = findKey(path);
     if (key === undefined) return `${path} is not valid; see the reference of the configuration`;
     return `${path} ${describeValue(key, given.get(path))}; give ${describeExpected(key.schema)}`;
+  });
+}
+
+/** A URL of another protocol would be noticed when it is connected to, or never. */
+function wrongUrls(given: ReadonlyMap<string, Setting>): string[] {
+  return [...given].flatMap(([path, setting]) => {
+    const key = findKey(path);
+    const protocols = key?.schema.protocols;
+    const { value } = setting;
+    if (key === undefined || protocols === undefined || typeof value !== 'string' || value === '') return [];
+    if (URL.canParse(value) && protocols.includes(new URL(value).protocol)) return [];
+    return [`${path} ${describeValue(key, setting)}; give ${describeExpected(key.schema)}`];
   });
 }
 

@@ -116,6 +116,7 @@ export const ConfigSchema = Type.Object(
       url: Type.String({
         default: '',
         description: 'postgres:// URL of a TimescaleDB server; empty: the embedded database.',
+        protocols: ['postgres:', 'postgresql:'],
         secret: true,
       }),
       poolSize: Type.Integer({ default: 8, minimum: 2, maximum: 200, description: 'Most connections to the server.' }),
@@ -129,7 +130,8 @@ export const ConfigSchema = Type.Object(
     queue: section({
       url: Type.String({
         default: '',
-        description: 'amqp:// URL of RabbitMQ; empty: the embedded queue.',
+        description: 'amqp:// or amqps:// URL of RabbitMQ; empty: the embedded queue.',
+        protocols: ['amqp:', 'amqps:'],
         secret: true,
       }),
       maxBytes: Type.Integer({
@@ -148,6 +150,7 @@ export const ConfigSchema = Type.Object(
       url: Type.String({
         default: '',
         description: 'redis:// or rediss:// URL of the Redis that keeps device state; empty: a table of the database.',
+        protocols: ['redis:', 'rediss:'],
         secret: true,
       }),
     }),

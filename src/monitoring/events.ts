@@ -224,6 +224,7 @@ export const EVENTS = {
     'the API did not take simulated records; they are sent again',
   ),
   // process
+  configuration_doubtful: event<{ warning: string }>('warn', 'the configuration works, and should be changed'),
   started: event<{ version: string; roles: string; dataDir: string }>('info', 'downhole started'),
   stopping: event<{ signal: string }>('info', 'stopping: finishing what is under way'),
   stopped: event<{ milliseconds: number }>('info', 'stopped'),

@@ -80,6 +80,25 @@ export class RedisDeviceStateStore implements DeviceStateStore {
     return store;
   }
 
+  /**
+   * Which Redis answers, in words; keeps no connection.
+   * @throws OperationalError `state_unavailable`
+   */
+  static async inspect(url: URL): Promise<string> {
+    const store = new RedisDeviceStateStore(url);
+    try {
+      await store.#redis.connect();
+      await store.#redis.ping();
+      const info = await store.#redis.info().catch(() => ''); // a user need not have the right to ask for it
+      const fact = (name: string): string => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? 'unknown';
+      return `Redis ${fact('redis_version')}, maxmemory-policy ${fact('maxmemory_policy')}`;
+    } catch (reason) {
+      throw store.#failure(reason);
+    } finally {
+      await store.close();
+    }
+  }
+
   async load(kind: DeviceStateKind, deviceIds: readonly string[]): Promise<Map<string, SavedState>> {
     const states = new Map<string, SavedState>();
     for (let from = 0; from < deviceIds.length; from += DEVICES_PER_LOAD) {

@@ -22,10 +22,15 @@ const FACTS = `
 /** insufficient_privilege and read_only_sql_transaction: a role or a replica that may look only. */
 const LOOK_ONLY = new Set(['42501', '25006']);
 
-/** What a server has. TimescaleDB is created in the database where the server offers it and the role may. */
-export async function readServerCapabilities(pool: pg.Pool, poolSize: number): Promise<DatabaseCapabilities> {
+/** What a server has. TimescaleDB is created in the database where that is wanted, the server offers it and the role may. */
+export async function readServerCapabilities(
+  pool: pg.Pool,
+  poolSize: number,
+  mayCreateExtension: boolean,
+): Promise<DatabaseCapabilities> {
   let facts = await readFacts(pool);
-  if (facts.installed === null && facts.creatable && (await createExtension(pool))) facts = await readFacts(pool);
+  const isMissing = facts.installed === null && facts.creatable;
+  if (isMissing && mayCreateExtension && (await createExtension(pool))) facts = await readFacts(pool);
   return {
     postgresVersion: facts.postgres,
     timescale: facts.installed === null ? 'none' : await readEdition(pool),

@@ -52,15 +52,20 @@ export class ServerDatabase implements Database {
 
   /**
    * Connects to the server once, to see what it has; further connections follow as they are needed.
+   * @param options.mayCreateExtension whether TimescaleDB is created where it is offered and missing; default yes
    * @throws OperationalError `database_unavailable` (retryable), `statement_failed` (wrong password, no such database …)
    */
-  static async open(config: Config['database'], events: Events): Promise<ServerDatabase> {
+  static async open(
+    config: Config['database'],
+    events: Events,
+    { mayCreateExtension = true }: { mayCreateExtension?: boolean } = {},
+  ): Promise<ServerDatabase> {
     const clientConfig = clientConfigOf(config);
     const pool = new pg.Pool({ ...clientConfig, max: config.poolSize, idleTimeoutMillis: 60_000 });
     // Without a listener, a server that restarts while a connection is idle would end the process.
     pool.on('error', (error) => events.emit('database_connection_lost', { error }));
     try {
-      const capabilities = await readServerCapabilities(pool, config.poolSize);
+      const capabilities = await readServerCapabilities(pool, config.poolSize, mayCreateExtension);
       return new ServerDatabase(pool, clientConfig, config, capabilities);
     } catch (error) {
       await pool.end();

@@ -34,6 +34,45 @@ describe('downhole', () => {
     expect(refused.stderr).toMatch(/http\.prot.*http\.port/);
   });
 
+  it('shows the configuration with the origin of every value, secrets masked', async () => {
+    const directory = temporaryDirectory('config');
+    const [file, secret] = [join(directory, 'downhole.yaml'), join(directory, 'url')];
+    writeFileSync(file, 'http:\n  port: 9000\n');
+    writeFileSync(secret, 'postgres://ada:geheim@db.example/telemetry\n');
+    const environment = { DOWNHOLE_DATABASE_URL_FILE: secret, DOWNHOLE_SIMULATOR_WELLS: '3' };
+    const shown = await runCommand(['config', 'show', '--config', file], environment);
+    expect([shown.code, shown.stderr]).toEqual([0, '']);
+    expect(shown.stdout).toMatch(/^http\.port +9000 +.*downhole\.yaml:2:9$/m);
+    expect(shown.stdout).toMatch(/^logLevel +"info" +default$/m);
+    expect(shown.stdout).toMatch(
+      /^database\.url +"postgres:\/\/ada:\*\*\*@db\.example\/telemetry" +DOWNHOLE_DATABASE_URL_FILE$/m,
+    );
+    const json = await runCommand(['-c', file, 'config', 'show', '--json'], environment);
+    const keys = JSON.parse(json.stdout) as { key: string; value: unknown; origin: string }[];
+    expect(keys).toContainEqual({ key: 'simulator.wells', value: 3, origin: 'DOWNHOLE_SIMULATOR_WELLS' });
+    expect(json.stdout).not.toContain('geheim');
+  });
+
+  it('checks the configuration: 0, or 2 with every problem; what does not answer is 1', async () => {
+    const file = join(temporaryDirectory('config'), 'downhole.yaml');
+    writeFileSync(file, 'queue:\n  url: amqp://127.0.0.1:1\n');
+    const valid = await runCommand(['config', 'check', '--config', file]);
+    expect(valid).toEqual({ code: 0, stdout: 'The configuration is valid.\n', stderr: '' });
+    const connected = await runCommand(['config', 'check', '--connect', '--config', file]);
+    expect(connected.code).toBe(1);
+    expect(connected.stdout).toMatch(/^queue +FAILED +RabbitMQ cannot be reached at 127\.0\.0\.1:1/m);
+    expect(connected.stderr).toContain('Not usable: queue');
+    writeFileSync(file, 'queue:\n  ulr: x\nhttp:\n  port: many\n');
+    const invalid = await runCommand(['config', 'check', '--config', file]);
+    expect([invalid.code, invalid.stdout]).toEqual([2, '']);
+    expect(invalid.stderr).toMatch(/queue\.ulr \(.*downhole\.yaml:2:3\) is not a key; did you mean queue\.url\?/);
+    expect(invalid.stderr).toMatch(/http\.port \(.*downhole\.yaml:4:9\) is "many"/);
+    for (const command of ['show', 'check']) {
+      const help = await runCommand(['config', command, '--help']);
+      expect([help.code, help.stdout.includes(`Examples:\n  downhole config ${command} `)]).toEqual([0, true]);
+    }
+  });
+
   it(
     'says so when the port is taken, and leaves nothing behind that keeps the next start away',
     async () => {

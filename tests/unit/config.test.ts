@@ -109,6 +109,8 @@ describe('the sources', () => {
       }
       if (type === 'boolean') return fc.boolean().map((value) => ({ key, value }));
       if (type === 'array') return fc.subarray([...(key.schema.items?.enum ?? [])]).map((value) => ({ key, value }));
+      const [protocol] = key.schema.protocols ?? [];
+      if (protocol !== undefined) return fc.webPath().map((path) => ({ key, value: `${protocol}//host${path}` }));
       return fc.stringMatching(/^[a-z:/][ -~]{0,20}$/).map((value) => ({ key, value }));
     });
     const together = ['pipeline.batchRecords', 'pipeline.maxBatchRecords', 'queue.maxBytes', 'queue.segmentBytes'];
@@ -150,7 +152,7 @@ describe('what is refused, with key, value and remedy', () => {
       'dataDir (downhole.yaml:7:10) is ""; give text that is not empty',
       expect.stringMatching(/^logLevel \(downhole\.yaml:8:\d+\) has no value; give one of debug, info, warn, error$/),
       'http.port (downhole.yaml:3:9) is 70000; give a whole number from 0 to 65535',
-      'queue.url (downhole.yaml:4:14) has a value that does not fit (not shown: it is a secret); give text',
+      'queue.url (downhole.yaml:4:14) has a value that does not fit (not shown: it is a secret); give a URL that begins with amqp:// or amqps://',
     ]);
   });
 
@@ -215,6 +217,18 @@ describe('what is refused, with key, value and remedy', () => {
       'DOWNHOLE_DATABASE_URL and DOWNHOLE_DATABASE_URL_FILE are both set; unset one of them',
     ],
   ])('%j', (environment, expected) => expect(problems({ environment })).toEqual([expected]));
+
+  it.each([
+    ['DOWNHOLE_DATABASE_URL', 'postgre://db/t', 'postgres:// or postgresql://'],
+    ['DOWNHOLE_QUEUE_URL', 'mq.example', 'amqp:// or amqps://'],
+    ['DOWNHOLE_STATE_URL', 'https://cache', 'redis:// or rediss://'],
+  ])('a URL of another protocol: %s', (name, value, expected) => {
+    const [problem, ...more] = problems({ environment: { [name]: value } });
+    expect(problem).toMatch(
+      new RegExp(`\\(${name}\\) has a value that does not fit .*give a URL that begins with ${expected}$`),
+    );
+    expect([problem?.includes(value), more]).toEqual([false, []]);
+  });
 
   it('names the command line', () => {
     expect(problems({ overrides: { 'http.max_body_bytes': 1, 'http.port': 'x' } })).toEqual([
