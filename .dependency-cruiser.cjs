@@ -29,6 +29,7 @@ const OPEN_FILES = [
   'storage/device-directory',
   'storage/device-registry',
   'storage/device-state',
+  'storage/ledger-store',
   'storage/newer-rows',
   'storage/shared-directory-lock',
   'storage/sql-state',

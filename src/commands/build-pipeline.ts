@@ -3,6 +3,7 @@ import { DeviceStates } from '../pipeline/device-states.js';
 import { DeviceTable } from '../pipeline/device-table.js';
 import { ZScoreDetector } from '../pipeline/detection/z-score-detector.js';
 import { Evaluator } from '../pipeline/evaluator.js';
+import type { LossLedger } from '../pipeline/loss-ledger.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { TemperatureBaseline } from '../pipeline/quality/temperature-baseline.js';
 import type { Broker } from '../queue/queue.js';
@@ -24,6 +25,7 @@ export async function buildPipeline(
   database: Database,
   broker: Broker,
   state: DeviceStateStore,
+  ledger: LossLedger,
 ): Promise<Pipeline> {
   const devices = new DeviceTable({
     maxDevices: config.pipeline.maxDevices,
@@ -57,6 +59,7 @@ export async function buildPipeline(
     devices,
     states,
     evaluator,
+    ledger,
     events,
     options: config.pipeline,
     nowUs,

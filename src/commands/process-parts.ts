@@ -3,6 +3,7 @@
  * role asks for it, as the configuration says, and closed after all roles have stopped.
  */
 import type { Config } from '../config/schema.js';
+import type { LossLedger } from '../pipeline/loss-ledger.js';
 import { openBroker } from '../queue/open-broker.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
@@ -11,6 +12,7 @@ import { openDatabase } from '../storage/open-database.js';
 import { SharedDirectoryLock } from '../storage/shared-directory-lock.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
+import { ProcessLedger } from './process-ledger.js';
 
 export class ProcessParts {
   readonly settings: Settings;
@@ -19,6 +21,7 @@ export class ProcessParts {
   readonly #closers = new Closers();
   #database: Promise<Database> | undefined;
   #broker: Promise<Broker> | undefined;
+  #ledger: ProcessLedger | undefined;
 
   /** @param command shown to whoever finds the data directory taken */
   constructor(settings: Settings, command: string) {
@@ -42,9 +45,19 @@ export class ProcessParts {
     return (this.#broker ??= this.#openBroker());
   }
 
-  /** Closes what has been opened, the last first. */
-  close(): Promise<void> {
-    return this.#closers.close();
+  /** What became of the records that this process has to do with; written to the database from time to time. */
+  ledger(): LossLedger {
+    this.#ledger ??= new ProcessLedger(this.settings, this.directory, () => this.#database);
+    return this.#ledger.counts;
+  }
+
+  /** Closes what has been opened, the last first, once the ledger is written. */
+  async close(): Promise<void> {
+    try {
+      await this.#ledger?.stop();
+    } finally {
+      await this.#closers.close();
+    }
   }
 
   async #openDatabase(): Promise<Database> {

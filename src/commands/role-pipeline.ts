@@ -24,7 +24,7 @@ export async function startPipeline(parts: ProcessParts): Promise<StartedPipelin
     closers.add(() => drainer.stop());
     const state = await openDeviceState(config, database, events);
     closers.add(() => state.close());
-    const pipeline = await buildPipeline(parts.settings, database, broker, state);
+    const pipeline = await buildPipeline(parts.settings, database, broker, state, parts.ledger());
     const { finished } = await pipeline.start();
     closers.add(() => pipeline.stop());
     return {

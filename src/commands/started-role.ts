@@ -3,7 +3,7 @@ import type { ReadinessCheck } from '../ingest/health-routes.js';
 import type { HttpServerOptions } from '../ingest/http-server.js';
 
 /** What a role adds to the HTTP server of its process. */
-export type RoleHttp = Pick<HttpServerOptions, 'broker' | 'pipeline' | 'database' | 'routes'>;
+export type RoleHttp = Pick<HttpServerOptions, 'broker' | 'ledger' | 'pipeline' | 'database' | 'routes'>;
 
 export interface StartedRole {
   /** Absent where health and metrics are all, which are there anyway. */

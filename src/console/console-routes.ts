@@ -7,6 +7,7 @@ import { AnswerCache } from './answer-cache.js';
 import type { ConsoleContext, ConsoleOptions } from './console-context.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
 import { devicesRoutes } from './devices-routes.js';
+import { ledgerRoutes } from './ledger-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
 import { type LevelCatalogue, readLevels } from './series-levels.js';
@@ -19,7 +20,7 @@ const LEVELS_MAX_AGE_MS = 60_000;
 
 /**
  * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/devices`,
- * `/v1/pipeline`, `/v1/dead-letters`, `/v1/storage`, and the page at `/`.
+ * `/v1/pipeline`, `/v1/dead-letters`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
  */
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
@@ -39,6 +40,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     pipelineRoutes(api, context);
     deadLetterRoutes(api, context);
     storageRoutes(api, context);
+    ledgerRoutes(api, context);
   };
   return async (app) => {
     await app.register(readApi);

@@ -5,7 +5,7 @@
  * good records are cut out of it, in the same form and with the defaults of their envelope.
  */
 import { readBody, type BodyType, type ParsedBody } from '../pipeline/read-body.js';
-import { isRejection, Malformed, readRecord, type RecordContext } from '../pipeline/read-record.js';
+import { isRejection, Malformed, namedDevice, readRecord, type RecordContext } from '../pipeline/read-record.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import { countLines, countOpeners, scanBody } from './body-scan.js';
@@ -35,6 +35,8 @@ export interface AcceptedRecords {
   readonly rejectedTotal: number;
   /** Rejections by code. */
   readonly codes: Readonly<Record<string, number>>;
+  /** Rejections by the device that the record names; '' where it names none. */
+  readonly rejectedDevices: ReadonlyMap<string, number>;
 }
 
 /** Messages stay small, so that the batches that the pipeline forms of them stay near their size. */
@@ -118,11 +120,20 @@ export function acceptRecords(
       readRecord(parsed.records[index], parsed.context, scratch);
     scratch.clear();
     // A clock ahead is for the pipeline to set aside, where the record is kept.
-    if (rejection !== undefined && rejection.code !== 'future_timestamp') rejections.add(index, rejection);
+    if (rejection !== undefined && rejection.code !== 'future_timestamp') {
+      const deviceId = namedDevice(parsed.records[index], parsed.context);
+      rejections.add(index, rejection, deviceId ?? '');
+    }
   }
 
-  const { total, listed, codes } = rejections;
-  const answer = { accepted: count - total, rejected: listed, rejectedTotal: total, codes };
+  const { total, listed, codes, devices } = rejections;
+  const answer = {
+    accepted: count - total,
+    rejected: listed,
+    rejectedTotal: total,
+    codes,
+    rejectedDevices: devices,
+  };
   if (count === total) return { ...answer, messages: [] };
   if (fits && total === 0) return { ...answer, messages: [{ body: bytes, records: count }] };
   const messages = cut(bytes, parsed, spans ?? recordSpans(bytes, parsed.form), rejections);
@@ -152,11 +163,13 @@ function refuseSpan(bytes: Buffer, spans: RecordSpans, index: number, limits: In
 class Rejections {
   readonly listed: RejectedRecord[] = [];
   readonly codes: Record<string, number> = {};
+  readonly devices = new Map<string, number>();
   total = 0;
   readonly #indices = new Set<number>();
 
-  add(index: number, { code, field, message }: Rejection): void {
+  add(index: number, { code, field, message }: Rejection, deviceId: string): void {
     this.total++;
+    this.devices.set(deviceId, (this.devices.get(deviceId) ?? 0) + 1);
     this.#indices.add(index);
     this.codes[code] = (this.codes[code] ?? 0) + 1;
     if (this.listed.length < MAX_LISTED_REJECTIONS)

@@ -33,7 +33,7 @@ import { isUnspecified, OwnNames } from './own-names.js';
 import { BodyBudget, dropBody, readRequestBody } from './request-body.js';
 import { guardRequests, refusePublicBind, SECURITY_HEADERS } from './request-guards.js';
 import { watchScopes } from './route-scopes.js';
-import { telemetryRoute } from './telemetry-route.js';
+import { telemetryRoute, type RejectionLedger } from './telemetry-route.js';
 import { checkCertificate, readCertificateFiles, type Certificate } from './tls/certificate.js';
 import { CertificateWatch } from './tls/certificate-watch.js';
 
@@ -58,6 +58,8 @@ export interface HttpServerOptions {
   readonly readiness: ReadinessCheck;
   /** Serves `/v1/import`. */
   readonly pipeline?: ImportPipeline;
+  /** Told of what `/v1/telemetry` refuses. */
+  readonly ledger?: RejectionLedger;
   /** Serves `/v1/holds`, `/v1/keys` and `/v1/audit`. */
   readonly database?: Database;
   /** The keys that let in; has to be there where `http.requireKeys` is set. */
@@ -104,8 +106,10 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   validateParts(server);
 
   server.register(swagger, openApiOptions(options.version));
-  if (options.broker !== undefined)
-    server.register(telemetryRoute({ queue: options.broker.telemetry, events, limits: config.http, guard }));
+  if (options.broker !== undefined) {
+    const { broker, ledger } = options;
+    server.register(telemetryRoute({ queue: broker.telemetry, events, limits: config.http, guard, ledger }));
+  }
   server.register(healthRoutes(options));
   server.register(sessionRoutes({ keysRequired, authenticator, sessions }));
   if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http, guard));

@@ -10,11 +10,17 @@ import { AcceptedSchema, errors, NothingAcceptedSchema, TELEMETRY_CONTENT } from
 import { HttpError } from './http-error.js';
 import type { RateGuard } from './keys/rate-guard.js';
 
+/** Keeps count of what is refused at once, by the device that the record names; '' where it names none. */
+export interface RejectionLedger {
+  rejected(deviceId: string, records: number, receivedUs: number): void;
+}
+
 export interface TelemetryRouteOptions {
   readonly queue: Queue;
   readonly events: Events;
   readonly limits: IngestLimits;
   readonly guard: RateGuard;
+  readonly ledger?: RejectionLedger | undefined;
 }
 
 const SCHEMA_VERSION = 1;
@@ -42,9 +48,11 @@ export function messageHeaders(
   return { schemaVersion: SCHEMA_VERSION, contentType, records, receivedUs, source: request.caller.actor };
 }
 
-export function telemetryRoute({ queue, events, limits, guard }: TelemetryRouteOptions): FastifyPluginAsync {
-  const countRefused = ({ caller }: FastifyRequest, code: string): void =>
+export function telemetryRoute({ queue, events, limits, guard, ledger }: TelemetryRouteOptions): FastifyPluginAsync {
+  const countRefused = ({ caller }: FastifyRequest, code: string): void => {
     events.emit('records_received', { accepted: 0, rejected: 1, codes: { [code]: 1 }, source: caller.actor });
+    ledger?.rejected('', 1, Date.now() * 1000);
+  };
 
   async function receive(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const receivedUs = Date.now() * 1000;
@@ -66,6 +74,7 @@ export function telemetryRoute({ queue, events, limits, guard }: TelemetryRouteO
     }
     const { accepted, rejectedTotal, codes } = result;
     events.emit('records_received', { accepted, rejected: rejectedTotal, codes, source: request.caller.actor });
+    for (const [deviceId, records] of result.rejectedDevices) ledger?.rejected(deviceId, records, receivedUs);
     return accepted === 0 ? reply.code(400).send(noneAccepted(result)) : reply.code(202).send(answer(result));
   }
 

@@ -5,6 +5,12 @@ import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 const RUN_LOG_DAYS = 30;
 /** Per job; at one run each half minute that is a good week. */
 const RUN_LOG_ROWS = 20_000;
+/** A year and a month: the same month of the year before can still be looked at. */
+const LEDGER_DAYS = 400;
+/** Rows a statement: a fraction of a second. */
+const LEDGER_ROWS_PER_SLICE = 20_000;
+/** A process whose last part is older than this has no doubt about it any more. */
+const LEDGER_WRITER_DAYS = 30;
 
 /** What is settled is kept so long as evidence, and so that a copy that comes late is known. */
 const SETTLED_LETTER_DAYS = 90;
@@ -16,6 +22,7 @@ const VACUUMED_TABLES = [
   'device_latest',
   'device_state',
   'ledger',
+  'ledger_writers',
   'late_days',
   'job_runs',
   'dead_letters',
@@ -42,6 +49,15 @@ export function housekeepingJobs(): JobDefinition[] {
       intervalSeconds: 3600,
       initialDelaySeconds: 150,
       run: pruneDeadLetters,
+      findFault: () => Promise.resolve(null),
+    },
+    {
+      name: 'prune-ledger',
+      description: `keeps ${LEDGER_DAYS} days of the loss ledger`,
+      lane: 'housekeeping',
+      intervalSeconds: 3600,
+      initialDelaySeconds: 150,
+      run: pruneLedger,
       findFault: () => Promise.resolve(null),
     },
     {
@@ -80,6 +96,23 @@ async function pruneDeadLetters({ database, slice, shouldYield }: JobContext): P
     if (count < LETTERS_A_SLICE) return { detail: { deleted }, more: false };
     if (shouldYield()) return { detail: { deleted }, more: true };
   }
+}
+
+const PRUNE_LEDGER_SQL = `
+  DELETE FROM ledger WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ledger WHERE hour < now() - make_interval(days => $1) LIMIT $2))`;
+const PRUNE_WRITERS_SQL = 'DELETE FROM ledger_writers WHERE at < now() - make_interval(days => $1)';
+
+async function pruneLedger({ database, slice, shouldYield }: JobContext): Promise<JobOutcome> {
+  let deleted = 0;
+  let isDone = false;
+  while (!isDone && !shouldYield()) {
+    const rows = await slice(() => database.execute(PRUNE_LEDGER_SQL, [LEDGER_DAYS, LEDGER_ROWS_PER_SLICE]));
+    deleted += rows;
+    isDone = rows < LEDGER_ROWS_PER_SLICE;
+  }
+  await slice(() => database.execute(PRUNE_WRITERS_SQL, [LEDGER_WRITER_DAYS]));
+  return { detail: { deleted }, more: !isDone };
 }
 
 async function vacuum(context: JobContext): Promise<JobOutcome> {

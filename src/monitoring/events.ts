@@ -169,6 +169,10 @@ export const EVENTS = {
     'saved device state cannot be read: these devices go on from their stored rows, and it is tried again',
     (metrics) => metrics.add('telemetry_device_state_failures_total', 1),
   ),
+  ledger_not_written: event<{ error: unknown }>(
+    'warn',
+    'the loss ledger could not be written; its counts are kept and written with the next, until the process ends',
+  ),
   // storage
   migration_applied: event<{ version: number; name: string; milliseconds: number }>('info', 'migration applied'),
   database_opened: event<{ postgres: string; timescale: string; where: string }>('info', 'database opened'),

@@ -16,6 +16,7 @@ import { BatchFormer, type ImportRequest, type ImportResult, type Work } from '.
 import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator } from './evaluator.js';
+import type { LossLedger } from './loss-ledger.js';
 import { fillBatch, refuseRows, type RefusedRecord } from './prepared-batch.js';
 import { RatePacer } from './rate-pacer.js';
 import { countCodes, countOutcomes, deadLettersOf } from './settlement.js';
@@ -39,6 +40,7 @@ export interface PipelineParts {
   readonly devices: DeviceTable;
   readonly states: DeviceStates;
   readonly evaluator: Evaluator;
+  readonly ledger: LossLedger;
   readonly events: Events;
   readonly options: PipelineOptions;
   /** Epoch microseconds. */
@@ -53,7 +55,8 @@ interface Prepared {
   /** The clock when it was read, epoch microseconds. */
   readonly nowUs: number;
   readonly batch: ReadingBatch;
-  readonly refused: RefusedRecord[];
+  /** What could not be read. */
+  readonly refused: readonly RefusedRecord[];
   readonly anomalies: number;
 }
 
@@ -335,13 +338,13 @@ export class Pipeline {
 
   /** What follows a commit, in the order of the commits: dead letters durable, then acknowledged, then counted. */
   async #settle({ work, nowUs, batch, refused, anomalies }: Prepared, written: Written): Promise<void> {
-    const { registry, events } = this.#parts;
+    const { registry, ledger, events } = this.#parts;
     if (this.#gaveUp && work.request === undefined) return; // its rows come again, as duplicates
     registry.written(batch, written);
-    refused.push(...refuseRows(work.messages, nowUs, batch, written.refused));
-    if (refused.length > 0) {
+    const letters = [...refused, ...refuseRows(work.messages, nowUs, batch, written.refused)];
+    if (letters.length > 0) {
       const durable = await this.#holding(work.request, async () => {
-        await this.#parts.failed.publish(deadLettersOf(refused, this.#parts.nowUs()));
+        await this.#parts.failed.publish(deadLettersOf(letters, this.#parts.nowUs()));
         return true;
       });
       if (durable === undefined) {
@@ -353,7 +356,7 @@ export class Pipeline {
     const lastTag = work.messages.at(-1)?.tag;
     if (lastTag !== undefined && (await this.#holding(undefined, () => this.#acknowledge(lastTag))) === undefined)
       return;
-    const outcomes = countOutcomes(written, refused);
+    const outcomes = countOutcomes(written, letters);
     if (work.request !== undefined) {
       const accepted = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
       events.emit('records_received', {
@@ -364,7 +367,8 @@ export class Pipeline {
       });
     }
     const { seconds } = written;
-    events.emit('batch_written', { outcomes, codes: countCodes(refused), anomalies, records: batch.length, seconds });
+    events.emit('batch_written', { outcomes, codes: countCodes(letters), anomalies, records: batch.length, seconds });
+    ledger.settled(batch, written, refused);
     work.request?.resolve({ outcomes });
     this.#giveBack(batch);
   }

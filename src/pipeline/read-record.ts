@@ -106,6 +106,13 @@ export function resolveUnit(channel: Channel, name: unknown, field: string): Uni
   );
 }
 
+/** The device that a record names, or its envelope for it; null where that cannot be the id of a device. */
+export function namedDevice(record: unknown, context: Pick<RecordContext, 'deviceId'>): string | null {
+  const id =
+    typeof record === 'object' && record !== null && 'device_id' in record ? record.device_id : context.deviceId;
+  return checkDeviceId(id) === undefined ? (id as string) : null;
+}
+
 export function isRejection(value: object): value is Rejection {
   return 'code' in value && 'message' in value;
 }

@@ -30,6 +30,7 @@ const CONFIGURATION_LIMIT_EXCEEDED = '53400';
 
 /** What has become of rows so far. */
 export interface Tally {
+  readonly ingestionUs: number;
   stored: number;
   merged: number;
   duplicate: number;
@@ -38,7 +39,8 @@ export interface Tally {
   readonly refused: { readonly row: number; readonly rejection: Rejection }[];
 }
 
-export const emptyTally = (): Tally => ({
+export const emptyTally = (ingestionUs: number): Tally => ({
+  ingestionUs,
   stored: 0,
   merged: 0,
   duplicate: 0,
@@ -54,7 +56,7 @@ export class RowsWrite {
   readonly #rows: Int32Array;
   readonly #encoder: CopyEncoder;
   readonly #nowUs: number;
-  #tally: Tally = emptyTally();
+  #tally: Tally;
 
   constructor(database: Database, batch: ReadingBatch, rows: Int32Array, encoder: CopyEncoder, nowUs: number) {
     this.#database = database;
@@ -62,11 +64,12 @@ export class RowsWrite {
     this.#rows = rows;
     this.#encoder = encoder;
     this.#nowUs = nowUs;
+    this.#tally = emptyTally(nowUs);
   }
 
   /** @param encoded the rows, from this write's encoder; without it they are encoded anew */
   async run(encoded?: readonly Uint8Array[]): Promise<WriteResult> {
-    this.#tally = emptyTally();
+    this.#tally = emptyTally(this.#nowUs);
     await this.#settle(this.#rows, () => this.#copy(this.#rows, encoded ?? this.#encode(this.#rows)));
     return this.#tally;
   }

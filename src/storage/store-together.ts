@@ -7,6 +7,7 @@ import type { Rejection } from '../telemetry/rejection.js';
 import { CopyEncoder } from './copy-encoder.js';
 import type { Session } from './database.js';
 import { noteLatest } from './device-directory.js';
+import { noteWritten } from './ledger-store.js';
 import { groupByKey, reconcileBatch, type KeyGroup, type ReconciledBatch } from './reconcile-batch.js';
 import type { ReplacedValue, RowValues } from './reconcile.js';
 import type { WriteResult } from './telemetry-sink.js';
@@ -52,7 +53,9 @@ export async function storeTogether(
   const { plan, refused } = planTogether(batch, groups, stored, onConflict);
   await writeReconciled(session, batch, plan, new CopyEncoder(), nowUs);
   const outcomes = outcomesOf(batch, plan, refused);
-  await noteLatest(session, batch, writeResultOf(outcomes, plan, refused, batch));
+  await noteLatest(session, batch, { ...writeResultOf(outcomes, plan, refused, batch), ingestionUs: nowUs });
+  const storedIds = batch.deviceId.slice(0, batch.length).filter((_, row) => outcomes[row] === 'stored');
+  await noteWritten(session, storedIds, nowUs);
   return { outcomes, refused, replaced: plan.overwritten };
 }
 
@@ -116,7 +119,7 @@ function writeResultOf(
   { stored, mergedRows, duplicateRows, overwritten }: ReconciledBatch,
   refused: ReadonlyMap<number, Rejection>,
   batch: ReadingBatch,
-): WriteResult {
+): Omit<WriteResult, 'ingestionUs'> {
   const changed = [...mergedRows, ...overwritten.map(({ row }) => row)];
   const notStored = outcomes.flatMap((outcome, row) => {
     const rejection = outcome === undefined ? refused.get(batch.delivery[row] as number) : undefined;

@@ -4,6 +4,8 @@ import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { Rejection } from '../telemetry/rejection.js';
 
 export interface WriteResult {
+  /** What the stored rows have as `ingestion_timestamp`, epoch microseconds. */
+  readonly ingestionUs: number;
   readonly stored: number;
   readonly merged: number;
   readonly duplicate: number;
@@ -15,6 +17,7 @@ export interface WriteResult {
 }
 
 export const NOTHING_WRITTEN: WriteResult = {
+  ingestionUs: 0,
   stored: 0,
   merged: 0,
   duplicate: 0,

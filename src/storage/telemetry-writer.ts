@@ -36,7 +36,7 @@ export class TelemetryWriter implements TelemetrySink {
     const parts = rowsByLane(batch, this.#lanes.length);
     const writes = this.#lanes.map((lane, index) => lane.write(batch, parts[index] as Int32Array, nowUs, retry));
     await Promise.allSettled(writes); // the batch belongs to the caller again: no lane may still read it
-    const tally = emptyTally();
+    const tally = emptyTally(nowUs);
     for (const part of await Promise.all(writes)) {
       tally.stored += part.stored;
       tally.merged += part.merged;

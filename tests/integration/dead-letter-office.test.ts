@@ -1,5 +1,6 @@
 /** Dead letters seen, replayed and purged, on every database. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { verifyLedger } from '../../src/console/ledger-verification.js';
 import { DatabaseLetterOffice } from '../../src/dead-letters/dead-letter-office.js';
 import type { ListQuery, ReplayRequest } from '../../src/dead-letters/letter-schemas.js';
 import { encodeDeadLetter } from '../../src/queue/dead-letter.js';
@@ -50,7 +51,7 @@ describe.each(['PostgreSQL', ...TIMESCALE_TARGETS.map(({ name }) => name)])('the
   });
   beforeEach(async () => {
     nowUs = NOW_US;
-    for (const table of ['telemetry', 'devices', 'device_latest', 'dead_letters', 'audit_log', 'late_days'])
+    for (const table of ['telemetry', 'devices', 'device_latest', 'dead_letters', 'audit_log', 'late_days', 'ledger'])
       await database.execute(`DELETE FROM ${table}`);
   });
 
@@ -175,6 +176,8 @@ describe.each(['PostgreSQL', ...TIMESCALE_TARGETS.map(({ name }) => name)])('the
       expect(letter.history).toMatchObject([
         { actor: ACTOR, action: 'dead_letter.replay', detail: { result: 'replayed', outcome: { stored: 1 } } },
       ]);
+      const hours = { sinceUs: NOW_US - 3600 * SECOND, untilUs: NOW_US + 3600 * SECOND, deviceId: undefined };
+      expect(await verifyLedger(database, hours)).toMatchObject({ counted: 2, found: 2, differences: [] });
       expect((await replay({ all: true })).letters).toEqual([]);
       expect(await replay({ ids: [id] })).toMatchObject({
         letters: [{ id, result: 'skipped', error: 'it is replayed already' }],

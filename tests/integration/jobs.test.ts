@@ -177,7 +177,9 @@ describe('the job runner, on two connections of a server', () => {
 
   it('says which jobs there are when asked for another', async () => {
     const runner = runnerOf(databases[0], jobDefinitions('none'));
-    await expect(runner.runNow('polish')).rejects.toThrow(/no job "polish".*prune-run-log, prune-dead-letters, vacuum/);
+    await expect(runner.runNow('polish')).rejects.toThrow(
+      /no job "polish".*prune-run-log, prune-dead-letters, prune-ledger, vacuum/,
+    );
   });
 
   it('keeps the run log within its bounds', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
 import type { DeviceStates } from '../../src/pipeline/device-states.js';
+import { LossLedger } from '../../src/pipeline/loss-ledger.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { openBroker } from '../../src/queue/open-broker.js';
 import type { Broker, MessageHeaders, Queue } from '../../src/queue/queue.js';
@@ -105,6 +106,7 @@ async function startScene(
     devices,
     states,
     evaluator,
+    ledger: new LossLedger(nowUs),
     events,
     options,
     nowUs,

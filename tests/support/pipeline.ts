@@ -5,13 +5,18 @@ import { Metrics } from '../../src/monitoring/metrics.js';
 import { startDeadLetterDrainer } from '../../src/queue/dead-letter-drainer.js';
 import { openBroker } from '../../src/queue/open-broker.js';
 import type { Broker, MessageHeaders } from '../../src/queue/queue.js';
+import { LedgerKeeper } from '../../src/pipeline/ledger-keeper.js';
+import { LossLedger } from '../../src/pipeline/loss-ledger.js';
 import type { Pipeline } from '../../src/pipeline/pipeline.js';
 import type { Database } from '../../src/storage/database.js';
+import { LedgerStore } from '../../src/storage/ledger-store.js';
 import { openDeviceState } from '../../src/storage/open-device-state.js';
 import { silentEvents } from './inspection.js';
 
 export interface RunningPipeline {
   readonly pipeline: Pipeline;
+  readonly ledger: LossLedger;
+  readonly keeper: LedgerKeeper;
   readonly broker: Broker;
   readonly metrics: Metrics;
   /** Publishes records as one message, counted as received. */
@@ -36,7 +41,9 @@ export async function startPipeline(
   const broker = await openBroker(config, events);
   const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
   const state = await openDeviceState(config, database, events);
-  const pipeline = await buildPipeline({ config, events }, database, broker, state);
+  const ledger = new LossLedger(() => Date.now() * 1000);
+  const keeper = new LedgerKeeper({ ledger, sink: new LedgerStore(database), events });
+  const pipeline = await buildPipeline({ config, events }, database, broker, state, ledger);
   await pipeline.start();
   const outcomes = () => metrics.value('telemetry_records_total');
   const publishText = async (text: string, records: number, receivedUs = Date.now() * 1000): Promise<void> => {
@@ -52,6 +59,8 @@ export async function startPipeline(
   };
   return {
     pipeline,
+    ledger,
+    keeper,
     broker,
     metrics,
     publish: (records, receivedUs) => publishText(JSON.stringify(records), records.length, receivedUs),
@@ -73,6 +82,7 @@ export async function startPipeline(
       await state.close();
       await drainer.stop();
       await broker.close();
+      await keeper.stop();
     },
   };
 }
