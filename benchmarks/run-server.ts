@@ -4,5 +4,7 @@ import { runBenchmarks } from './command-line.js';
 await runBenchmarks({
   'pipeline-drain': async () => (await import('./server/drain.js')).benchmarkPipelineDrain(),
   'pipeline-single-messages': async () => (await import('./server/drain.js')).benchmarkSingleMessages(),
+  'https-ingest': async () => (await import('./server/ingest.js')).benchmarkHttpsIngest(),
+  'mixed-load': async () => (await import('./server/mixed.js')).benchmarkMixedLoad(),
   'naive-design': async () => (await import('./server/naive.js')).benchmarkNaiveDesign(),
 });

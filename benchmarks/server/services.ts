@@ -30,6 +30,7 @@ export interface Services {
   openBroker(): Promise<Broker>;
   /** Empties table, registry and device state. */
   clear(): Promise<void>;
+  emptyQueue(): Promise<void>;
 }
 
 /** Large enough that checkpoints do not fall into one round and not into the other. */
@@ -66,6 +67,9 @@ export async function withServices<T>(work: (services: Services) => Promise<T>):
       redis,
       dataDir,
       openBroker: () => openBroker(config, silentEvents()),
+      async emptyQueue() {
+        await rabbitmq.control('purge_queue', 'telemetry_queue');
+      },
       async clear() {
         await database.execute(`TRUNCATE ${TABLES}`);
         await redis.flush();
