@@ -15,6 +15,7 @@ const RECORDS = 1_500_000;
 const DEVICES = 5000;
 const ROUNDS = Number(process.env['R'] ?? 3);
 const CLIENTS = 2;
+const MESSAGES_AT_ONCE = 4000;
 
 export interface Drain {
   readonly recordsPerSecond: number;
@@ -111,12 +112,15 @@ export async function perSecond(amount: number, run: () => Promise<unknown>): Pr
   return (amount / (performance.now() - startedMs)) * 1000;
 }
 
-/** Publishes everything, as fast as it is confirmed. */
-export async function fill(services: Services, messages: readonly OutgoingMessage[]): Promise<void> {
+/** Publishes everything, as fast as it is confirmed; records a second. */
+export async function fill(services: Services, messages: readonly OutgoingMessage[]): Promise<number> {
   const broker = await services.openBroker();
   try {
-    const step = 4000;
-    for (let at = 0; at < messages.length; at += step) await broker.telemetry.publish(messages.slice(at, at + step));
+    const records = messages.reduce((sum, { headers }) => sum + (headers.records ?? 1), 0);
+    return await perSecond(records, async () => {
+      for (let at = 0; at < messages.length; at += MESSAGES_AT_ONCE)
+        await broker.telemetry.publish(messages.slice(at, at + MESSAGES_AT_ONCE));
+    });
   } finally {
     await broker.close();
   }

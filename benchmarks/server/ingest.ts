@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { measurement, median, type Measurement } from '../measurement.js';
 import { telemetryMessages } from '../workload.js';
-import { fill, perSecond } from './drain.js';
+import { fill } from './drain.js';
 import type { PostResult, PostWork } from './post-worker.js';
 import { startRoles } from './role-process.js';
 import { withServices } from './services.js';
@@ -24,8 +24,7 @@ export async function benchmarkHttpsIngest(): Promise<Measurement[]> {
     const limits: number[] = [];
     const rates: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      await services.emptyQueue();
-      limits.push(await perSecond(RECORDS, () => fill(services, messages)));
+      limits.push(await fill(services, messages));
       await services.emptyQueue();
       const ingest = await startRoles(services, ['ingest'], {
         DOWNHOLE_HTTP_TLS_CERTIFICATE_FILE: certificate.certificateFile,
@@ -44,6 +43,7 @@ export async function benchmarkHttpsIngest(): Promise<Measurement[]> {
         rates.push(accepted / seconds);
       } finally {
         await ingest.stop();
+        await services.emptyQueue();
       }
       process.stderr.write(
         `  ${Math.round(limits.at(-1) as number)} published, ${Math.round(rates.at(-1) as number)} posted\n`,
@@ -75,7 +75,7 @@ function selfSigned(directory: string): { certificateFile: string; keyFile: stri
   const certificateFile = join(directory, 'certificate.pem');
   const keyFile = join(directory, 'key.pem');
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
+  const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30'];
   execFileSync('openssl', [...kind, ...names, '-keyout', keyFile, '-out', certificateFile], { stdio: 'ignore' });
   return { certificateFile, keyFile };
 }
