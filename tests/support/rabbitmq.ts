@@ -112,7 +112,20 @@ export async function startRabbitmq({ settings = [] }: { settings?: readonly str
     await exited;
   };
 
-  await start();
+  const remove = async (): Promise<void> => {
+    await end('SIGKILL');
+    const exited = once(epmd, 'exit');
+    epmd.kill('SIGTERM');
+    await exited;
+    await directory.remove();
+  };
+
+  try {
+    await start();
+  } catch (error) {
+    await remove();
+    throw error;
+  }
   return {
     url,
     port,
@@ -127,12 +140,6 @@ export async function startRabbitmq({ settings = [] }: { settings?: readonly str
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     restart: start,
-    async remove() {
-      await end('SIGKILL');
-      const exited = once(epmd, 'exit');
-      epmd.kill('SIGTERM');
-      await exited;
-      await directory.remove();
-    },
+    remove,
   };
 }
