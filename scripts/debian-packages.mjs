@@ -8,6 +8,7 @@ const NEEDED = {
   'redis-server': '/usr/bin/redis-server',
   'rabbitmq-server': '/usr/sbin/rabbitmq-server',
   chromium: '/usr/bin/chromium',
+  faketime: '/usr/bin/faketime',
 };
 
 /** Packages that bring a service of the same name. */

@@ -48,6 +48,7 @@ const MAX_PAUSE_MS = 1000;
 interface Entry {
   readonly definition: JobDefinition;
   timer: NodeJS.Timeout | undefined;
+  /** On the clock that nobody sets. */
   nextRunMs: number | null;
   /** Whether its last run here left work behind: then what is overdue is being worked on. */
   more: boolean;
@@ -77,7 +78,7 @@ export class JobRunner {
   /** Begins to run the jobs on their schedules. */
   start(): void {
     if (this.#startedMs !== undefined) throw new Error('The job runner has been started before.');
-    this.#startedMs = Date.now();
+    this.#startedMs = performance.now();
     for (const entry of this.#entries.values()) this.#schedule(entry, entry.definition.initialDelaySeconds * 1000);
   }
 
@@ -93,11 +94,11 @@ export class JobRunner {
       throw new OperationalError('unknown_job', `There is no job "${name}". The jobs are: ${known}.`);
     }
     return this.#laneOf(entry).run(async () => {
-      const deadlineMs = Date.now() + RUN_NOW_WAIT_MS;
+      const deadlineMs = performance.now() + RUN_NOW_WAIT_MS;
       for (;;) {
         const run = await this.#exclusively(entry, () => this.#run(entry));
         if (run !== undefined) return run;
-        if (Date.now() >= deadlineMs || this.#stopping.signal.aborted) throw busy(entry.definition);
+        if (performance.now() >= deadlineMs || this.#stopping.signal.aborted) throw busy(entry.definition);
         await sleep(RUN_NOW_POLL_MS);
       }
     });
@@ -114,7 +115,7 @@ export class JobRunner {
         description,
         intervalSeconds,
         lastRun: lastRuns.get(name) ?? null,
-        nextRunSeconds: nextRunMs === null ? null : nextRunMs / 1000,
+        nextRunSeconds: nextRunMs === null ? null : (Date.now() + nextRunMs - performance.now()) / 1000,
         // A backlog that shrinks is no fault: after a large import it is what is expected.
         fault: more ? null : await definition.findFault(this.#database),
       });
@@ -138,7 +139,7 @@ export class JobRunner {
 
   #schedule(entry: Entry, delayMs: number): void {
     if (this.#stopping.signal.aborted) return;
-    entry.nextRunMs = Date.now() + delayMs;
+    entry.nextRunMs = performance.now() + delayMs;
     entry.timer = setTimeout(() => void this.#runScheduled(entry), delayMs);
   }
 
@@ -146,7 +147,7 @@ export class JobRunner {
   async #runScheduled(entry: Entry): Promise<void> {
     const intervalMs = entry.definition.intervalSeconds * 1000;
     let delayMs = intervalMs;
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     try {
       const run = await this.#laneOf(entry).run(() =>
         this.#stopping.signal.aborted ? Promise.resolve('skipped' as const) : this.#runInTurn(entry),
@@ -159,7 +160,7 @@ export class JobRunner {
       this.#events.emit('job_failed', { job: entry.definition.name, error });
       delayMs = Math.min(intervalMs, FAILURE_RETRY_MS);
     }
-    this.#schedule(entry, Math.max(MORE_WORK_DELAY_MS, startedMs + delayMs - Date.now()));
+    this.#schedule(entry, Math.max(MORE_WORK_DELAY_MS, startedMs + delayMs - performance.now()));
   }
 
   /** The run; `skipped` when another process has just done it; undefined when another process has the lane. */
@@ -167,7 +168,7 @@ export class JobRunner {
     return this.#exclusively(entry, async () => {
       const { name, intervalSeconds } = entry.definition;
       // Runs from before our start do not count: after a restart everything is looked at once.
-      const sinceStartSeconds = (Date.now() - (this.#startedMs ?? 0)) / 1000;
+      const sinceStartSeconds = (performance.now() - (this.#startedMs ?? 0)) / 1000;
       const withinSeconds = Math.min(intervalSeconds * 0.9, sinceStartSeconds);
       if (!entry.more && (await this.#log.finishedWithin(name, withinSeconds))) return 'skipped';
       return this.#run(entry);

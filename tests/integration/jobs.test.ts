@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { JobDefinition } from '../../src/jobs/job.js';
 import { jobDefinitions } from '../../src/jobs/job-definitions.js';
 import { JobRunLog } from '../../src/jobs/job-run-log.js';
@@ -121,6 +121,27 @@ describe('the job runner, on two connections of a server', () => {
     await databases[0].execute(`UPDATE job_runs SET started_at = now() - interval '1 second'`);
     expect(await log.finishedWithin('tidy', 60)).toBe(true);
   });
+
+  it.each([-86_400_000, 86_400_000])(
+    'keeps its schedule when the clock is set by %d ms during a run',
+    async (jumpMs) => {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      onTestFinished(() => void vi.useRealTimers());
+      let runs = 0;
+      const jumping = job('jumping', {
+        async run() {
+          if (++runs === 2) vi.setSystemTime(Date.now() + jumpMs);
+          return { detail: {}, more: false };
+        },
+      });
+      const runner = runnerOf(databases[0], [jumping]);
+      runner.start();
+      await expect.poll(() => runs, { timeout: 10_000 }).toBeGreaterThan(5);
+      const [status] = await runner.list();
+      expect(Math.abs((status?.nextRunSeconds ?? Date.now() / 1000) - Date.now() / 1000)).toBeLessThan(60);
+      await runner.stop();
+    },
+  );
 
   it('asks a long run to hand back, and comes again at once', async () => {
     let done = 0;
