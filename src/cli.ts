@@ -2,9 +2,9 @@
 /** The command line: argv → one command, whose code is loaded only then. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import type { CertDevOptions } from './commands/cert.js';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { LIST_HELP, PURGE_HELP, REPLAY_HELP } from './commands/dlq-help.js';
+import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -71,6 +71,7 @@ function buildProgram(): Command {
     .description('show which migrations are applied and which are pending')
     .action(async () => (await import('./commands/migrate.js')).showMigrationStatus(program.opts()));
 
+  addKeyCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);
   return program;
@@ -168,26 +169,6 @@ function addRoles(program: Command): void {
     .action(async (roles: string[]) =>
       (await import('./commands/run-roles.js')).runRoles(roles, program.opts(), version),
     );
-}
-
-function addCertificateCommands(program: Command): void {
-  const cert = program.command('cert').description('certificates for HTTPS');
-  cert
-    .command('dev')
-    .description('make an authority of your own and a server certificate that it vouches for, to try HTTPS out')
-    .option('-o, --out <dir>', 'directory for ca.crt, ca.key, server.crt and server.key', 'certs')
-    .option('-n, --name <host...>', 'names and addresses of the server beside localhost, 127.0.0.1 and ::1', [])
-    .option('--force', 'replace the server certificate that is there; the authority stays')
-    .addHelpText(
-      'after',
-      `
-Prints the settings that use the files. An authority that is in the directory is used again.
-
-Examples:
-  downhole cert dev --name downhole.example.com --name 192.0.2.7
-  downhole cert dev --out certs > downhole.env`,
-    )
-    .action(async (options: CertDevOptions) => (await import('./commands/cert.js')).certDev(options));
 }
 
 async function main(): Promise<void> {

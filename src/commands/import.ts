@@ -15,6 +15,7 @@ import { DirectImportTarget } from './direct-import-target.js';
 import { createImportProgressBar } from './import-progress-bar.js';
 import { loadSettings, type GlobalOptions, type Settings } from './load-settings.js';
 import { openPlatform } from './open-platform.js';
+import { ownServiceAccess } from './service-access.js';
 
 export interface ImportOptions extends GlobalOptions {
   readonly mapping?: string;
@@ -91,7 +92,7 @@ async function openTarget(settings: Settings, closers: Closers): Promise<ImportT
   const holder = readDirectoryLock(settings.config.dataDir);
   if (holder?.serviceUrl != null) {
     process.stderr.write(`downhole: importing through the service at ${holder.serviceUrl}\n`);
-    return new HttpTarget(holder.serviceUrl);
+    return new HttpTarget(ownServiceAccess(settings.config, holder.serviceUrl));
   }
   const platform = await openPlatform(settings, 'import');
   closers.add(() => platform.close());

@@ -1,4 +1,5 @@
 /** Simulated wells against a running service. */
+import type { ServiceAccess } from '../gateway/service-client.js';
 import { createFleet } from '../gateway/simulator/fleet.js';
 import { startSimulator, type Simulator } from '../gateway/simulator/start-simulator.js';
 import { MICROS_PER_DAY } from '../telemetry/timestamp.js';
@@ -12,12 +13,12 @@ import type { Settings } from './load-settings.js';
 export async function runSimulator(
   settings: Settings,
   database: Database,
-  url: string,
+  service: ServiceAccess,
 ): Promise<Simulator | undefined> {
   const { simulator } = settings.config;
   if (simulator.wells === 0) return undefined;
   const backfillDays = Math.min(simulator.backfillDays, await daysMissing(database, simulator));
-  return startSimulator({ ...simulator, backfillDays, url, events: settings.events });
+  return startSimulator({ ...simulator, backfillDays, service, events: settings.events });
 }
 
 /** Days since the whole fleet was last heard of; Infinity when a well never was. */

@@ -1,12 +1,17 @@
 /** The HTTP side of a process: what its roles bring, and for all of them health and metrics. */
+import type { ServiceAccess } from '../gateway/service-client.js';
+import type { Scope } from '../ingest/caller.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
 import { KeyRing } from '../ingest/keys/key-ring.js';
 import { Closers } from './closers.js';
 import type { ProcessParts } from './process-parts.js';
+import { trustIn } from './service-access.js';
 import type { RoleHttp, StartedRole } from './started-role.js';
 
 export interface RunningServer {
   readonly url: string;
+  /** How a part of this very process gets in: with a key of its own, which nobody else has, where keys are required. */
+  ownAccess(part: string, scopes: readonly Scope[]): ServiceAccess;
   /** Takes no more requests and finishes those under way. */
   close(): Promise<void>;
 }
@@ -41,7 +46,15 @@ export async function serve(
     const reload = (): void => server.certificates?.reload();
     if (server.certificates !== null) process.on('SIGHUP', reload);
     closers.add(() => void process.off('SIGHUP', reload));
-    return { url, close: () => closers.close() };
+    const ownAccess = (part: string, scopes: readonly Scope[]): ServiceAccess => {
+      const { certificates } = server;
+      return {
+        url,
+        ...(keys === undefined ? {} : { apiKey: keys.issueOwnKey(part, scopes) }),
+        ...(certificates === null ? {} : { trust: () => trustIn(certificates.current, url) }),
+      };
+    };
+    return { url, ownAccess, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

@@ -1,7 +1,10 @@
 /** `downhole simulate`: a simulated fleet that sends to a service, until it is stopped. */
+import type { Config } from '../config/schema.js';
+import type { ServiceAccess } from '../gateway/service-client.js';
 import { startSimulator } from '../gateway/simulator/start-simulator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { loadSettings, type GlobalOptions } from './load-settings.js';
+import { ownServiceAccess, ownUrl, serviceAccess } from './service-access.js';
 import { untilStopped } from './until-stopped.js';
 
 /** As the command line gives them: texts. */
@@ -30,10 +33,16 @@ export async function simulate(options: SimulateOptions): Promise<void> {
   const overrides = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const { config, events } = loadSettings(options, overrides);
   if (config.simulator.wells === 0) throw new OperationalError('wrong_usage', 'No wells to simulate; give --wells.');
-  const url = options.url ?? `http://${config.http.host}:${config.http.port}`;
+  const service = accessTo(config, options.url);
+  const simulator = startSimulator({ service, ...config.simulator, events });
+  process.stdout.write(`Simulating ${config.simulator.wells} wells for ${service.url}\nPress Ctrl-C to stop.\n`);
+  await untilStopped(events, new Promise<never>(() => undefined), () => simulator.stop());
+}
+
+/** The service at that URL, or the one that the configuration describes. */
+function accessTo(config: Config, url: string | undefined): ServiceAccess {
+  if (url === undefined) return ownServiceAccess(config, ownUrl(config));
   if (!URL.canParse(url))
     throw new OperationalError('wrong_usage', `--url ${url} is no URL; write e.g. http://127.0.0.1:8080`);
-  const simulator = startSimulator({ url, ...config.simulator, events });
-  process.stdout.write(`Simulating ${config.simulator.wells} wells for ${url}\nPress Ctrl-C to stop.\n`);
-  await untilStopped(events, new Promise<never>(() => undefined), () => simulator.stop());
+  return serviceAccess(config, url);
 }

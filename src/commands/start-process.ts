@@ -39,7 +39,7 @@ export async function startProcess(settings: Settings, options: ProcessOptions):
     closers.addTogether([() => server.close(), ...started.map((role) => () => role.stop?.())]);
     if (takesImports(roles)) await parts.directory.setServiceUrl(server.url);
     if (simulates) {
-      const simulator = await runSimulator(settings, await parts.database(), server.url);
+      const simulator = await runSimulator(settings, await parts.database(), server.ownAccess('simulator', ['write']));
       closers.add(() => simulator?.stop());
     }
     const failed = Promise.race(started.flatMap((role) => role.failed ?? []));

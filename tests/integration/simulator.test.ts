@@ -30,7 +30,7 @@ async function server(options: IngestServerOptions = {}): Promise<IngestServer> 
   return started;
 }
 
-const OPTIONS: Omit<SimulatorOptions, 'url' | 'events'> = {
+const OPTIONS: Omit<SimulatorOptions, 'service' | 'events'> = {
   wells: 20,
   seed: 5,
   intervalSeconds: 0.1,
@@ -63,7 +63,7 @@ describe('the simulator', () => {
   it('sends each well at its interval, in order, and stops when it is told to', async () => {
     const api = await server();
     const events = recordEvents();
-    const simulator = startSimulator({ ...OPTIONS, url: api.client.url, events });
+    const simulator = startSimulator({ ...OPTIONS, service: { url: api.client.url }, events });
     const records = await collect(api, 400);
     await simulator.stop();
     records.push(...recordsOf(await api.drain()));
@@ -88,7 +88,7 @@ describe('the simulator', () => {
       ...OPTIONS,
       backfillDays: 0.4,
       intervalSeconds: 3600,
-      url: api.client.url,
+      service: { url: api.client.url },
       events,
     });
     // Taken out slowly, so that the queue is full again and again.
@@ -121,7 +121,7 @@ describe('the simulator', () => {
   it('waits for an API that is not there yet', async () => {
     const port = await freePort();
     const events = recordEvents();
-    const simulator = startSimulator({ ...OPTIONS, url: `http://127.0.0.1:${port}`, events });
+    const simulator = startSimulator({ ...OPTIONS, service: { url: `http://127.0.0.1:${port}` }, events });
     while (events.named('simulator_refused').length === 0) await sleep(20);
     const api = await server({ settings: { 'http.port': port } });
     const records = await collect(api, 50);
@@ -133,7 +133,7 @@ describe('the simulator', () => {
   it('can be stopped while it waits', async () => {
     const events = recordEvents();
     const url = `http://127.0.0.1:${await freePort()}`;
-    const simulator = startSimulator({ ...OPTIONS, backfillDays: 30, url, events });
+    const simulator = startSimulator({ ...OPTIONS, backfillDays: 30, service: { url }, events });
     while (events.named('simulator_refused').length === 0) await sleep(20);
     await simulator.stop();
     await simulator.backfilled;
@@ -143,7 +143,7 @@ describe('the simulator', () => {
   it('says what was refused for good, and goes on', async () => {
     const api = await server({ settings: { 'http.maxRecordsPerRequest': 5 } });
     const events = recordEvents();
-    const simulator = startSimulator({ ...OPTIONS, url: api.client.url, events });
+    const simulator = startSimulator({ ...OPTIONS, service: { url: api.client.url }, events });
     while (events.named('simulator_refused').length < 2) await sleep(20);
     await simulator.stop();
     expect(events.named('simulator_refused')[0]?.status).toBeGreaterThanOrEqual(400);

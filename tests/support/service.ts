@@ -1,7 +1,9 @@
 /** `downhole up`, or single roles, as processes of their own, the way a user runs them. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Client } from './client.js';
 import { freePort } from './free-port.js';
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
@@ -45,9 +47,11 @@ export async function startService(
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   child.stdout.resume();
   const exited = once(child, 'exit');
-  const url = `http://127.0.0.1:${port}`;
+  const caFile = environment['DOWNHOLE_HTTP_TLS_CA_FILE'];
+  const url = `${caFile === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const client = new Client(url, caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') });
   const deadline = Date.now() + READY_WITHIN_MS;
-  while (!(await isReady(url))) {
+  while (!(await isReady(client))) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`the service ended before it was ready:\n${log}`);
     if (Date.now() > deadline) {
@@ -72,11 +76,11 @@ export async function startService(
   };
 }
 
-async function isReady(url: string): Promise<boolean> {
+async function isReady(client: Client): Promise<boolean> {
   try {
-    return (await fetch(`${url}/v1/health/ready`)).status === 200;
+    return (await client.get('/v1/health/ready')).status === 200;
   } catch (error) {
-    if (error instanceof TypeError) return false; // not listening yet
+    if (error instanceof Error && 'code' in error) return false; // not listening yet
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { backoffMs } from '../../telemetry/backoff.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
 import { OUTCOMES, type OutcomeCounts } from '../../telemetry/outcome.js';
 import { formatTimestamp } from '../../telemetry/timestamp.js';
+import { explainNoAnswer, ServiceClient, type ServiceAccess, type ServiceAnswer } from '../service-client.js';
 import type { HoldRange, ImportTarget } from './import-target.js';
 
 /** How often a request is tried while the service is busy or away. */
@@ -11,11 +12,10 @@ const MAX_ATTEMPTS = 8;
 const MOST_WAIT_MS = 10_000;
 
 export class HttpTarget implements ImportTarget {
-  readonly #url: string;
+  readonly #service: ServiceClient;
 
-  /** @param url base URL of the service */
-  constructor(url: string) {
-    this.#url = url;
+  constructor(access: ServiceAccess) {
+    this.#service = new ServiceClient(access);
   }
 
   async ingest(body: Uint8Array): Promise<OutcomeCounts> {
@@ -23,7 +23,10 @@ export class HttpTarget implements ImportTarget {
     const counts = answer as Partial<Record<string, unknown>>;
     if (typeof answer === 'object' && answer !== null && OUTCOMES.every((name) => typeof counts[name] === 'number'))
       return counts as OutcomeCounts;
-    throw new OperationalError('unexpected_answer', `${this.#url} does not answer like this version of Downhole.`);
+    throw new OperationalError(
+      'unexpected_answer',
+      `${this.#service.url} does not answer like this version of Downhole.`,
+    );
   }
 
   async hold({ deviceId, fromUs, toUs, reason }: HoldRange): Promise<void> {
@@ -46,25 +49,21 @@ export class HttpTarget implements ImportTarget {
   }
 
   async #attempt(path: string, body: Uint8Array): Promise<unknown> {
-    let response: Response;
-    let text: string;
+    const { url } = this.#service;
+    let answer: ServiceAnswer;
     try {
-      response = await fetch(new URL(path, this.#url), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: body as Uint8Array<ArrayBuffer>,
-      });
-      text = await response.text();
+      answer = await this.#service.call({ method: 'POST', path, contentType: 'application/json', body });
     } catch (error) {
-      // fetch rejects only when there is no answer; whatever became of the records, sending them again is harmless.
-      const message = `The service at ${this.#url} does not answer. When it is back, run the import again: it goes on from here.`;
+      // A call rejects only when there is no answer; whatever became of the records, sending them again is harmless.
+      const message = `The service at ${url} does not answer: ${explainNoAnswer(error)}. When it does, run the import again: it goes on from here.`;
       return new Refusal(new OperationalError('service_unavailable', message, { retryable: true, cause: error }));
     }
-    if (response.ok) return JSON.parse(text) as unknown;
-    const retryable = response.status >= 500 || response.status === 429;
-    const message = `The service at ${this.#url} refused a batch (${response.status}): ${text.slice(0, 500)}`;
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-    const waitMs = seconds > 0 ? Math.min(seconds * 1000, MOST_WAIT_MS) : undefined;
+    const { status, text, retryAfterSeconds } = answer;
+    if (status >= 200 && status < 300) return JSON.parse(text) as unknown;
+    const retryable = status >= 500 || status === 429;
+    const remedy = status === 401 ? ' Give a key with the scope write in DOWNHOLE_API_KEY.' : '';
+    const message = `The service at ${url} refused a batch (${status}): ${text.slice(0, 500)}${remedy}`;
+    const waitMs = retryAfterSeconds > 0 ? Math.min(retryAfterSeconds * 1000, MOST_WAIT_MS) : undefined;
     return new Refusal(new OperationalError('service_refused', message, { retryable }), waitMs);
   }
 }

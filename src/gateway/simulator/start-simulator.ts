@@ -6,14 +6,14 @@
 import type { Events } from '../../monitoring/events.js';
 import { pause } from '../../telemetry/backoff.js';
 import { MICROS_PER_DAY } from '../../telemetry/timestamp.js';
+import type { ServiceAccess } from '../service-client.js';
 import { createFleet, type SimulatedRecord } from './fleet.js';
 import { NdjsonEncoder } from './ndjson-encoder.js';
 import { createSchedule, type Schedule } from './schedule.js';
 import { TelemetryClient } from './telemetry-client.js';
 
 export interface SimulatorOptions {
-  /** Base URL of the service, e.g. http://127.0.0.1:8080. */
-  readonly url: string;
+  readonly service: ServiceAccess;
   readonly wells: number;
   /** Seconds between the records of a well. */
   readonly intervalSeconds: number;
@@ -49,6 +49,7 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     async stop() {
       stopping.abort();
       await finished;
+      sender.close();
     },
   };
 }
@@ -65,7 +66,7 @@ class FleetSender {
   constructor(options: SimulatorOptions, stopping: AbortSignal) {
     this.#options = options;
     this.#stopping = stopping;
-    this.#client = new TelemetryClient(options.url, options.events, stopping);
+    this.#client = new TelemetryClient(options.service, options.events, stopping);
     this.#fleet = createFleet(options);
   }
 
@@ -106,6 +107,10 @@ class FleetSender {
       if (this.#add(record) && !(await this.#flush())) return;
     }
     await this.#flush();
+  }
+
+  close(): void {
+    this.#client.close();
   }
 
   /** @returns whether the batch is full */

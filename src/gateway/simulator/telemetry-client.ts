@@ -1,10 +1,11 @@
 /**
  * Sends one body of records to the ingest API until the API has answered for it: a refusal for now (503, 429, no
- * connection) means to wait and send the same bytes again, which is harmless, since a record stored already counts
- * as duplicate. One request at a time, so that the records of a well keep their order.
+ * connection, a key that does not let in) means to wait and send the same bytes again, which is harmless, since a record
+ * stored already counts as duplicate. One request at a time, so that the records of a well keep their order.
  */
 import type { Events } from '../../monitoring/events.js';
 import { backoffMs, pause } from '../../telemetry/backoff.js';
+import { explainNoAnswer, ServiceClient, type ServiceAccess, type ServiceAnswer } from '../service-client.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;
 const MOST_WAIT_MS = 10_000;
@@ -13,13 +14,13 @@ const STOP_GRACE_MS = 2000;
 const SHOWN_ANSWER_LENGTH = 300;
 
 export class TelemetryClient {
-  readonly #url: string;
+  readonly #service: ServiceClient;
   readonly #events: Events;
   readonly #stopping: AbortSignal;
   #underWay: AbortController | undefined;
 
-  constructor(url: string, events: Events, stopping: AbortSignal) {
-    this.#url = new URL('/v1/telemetry', url).href;
+  constructor(access: ServiceAccess, events: Events, stopping: AbortSignal) {
+    this.#service = new ServiceClient(access);
     this.#events = events;
     this.#stopping = stopping;
     stopping.addEventListener('abort', () => {
@@ -42,40 +43,42 @@ export class TelemetryClient {
 
   /** @returns undefined when there is an answer, or how long to wait before the next attempt */
   async #attempt(body: Uint8Array, records: number, attempt: number): Promise<number | undefined> {
-    let status: number;
-    let answer: string;
-    let retryAfter: string | null;
+    let answer: ServiceAnswer;
     // A controller of its own for each request: AbortSignal.any() on Node 20 never lets go of a long-lived signal.
     const underWay = new AbortController();
     this.#underWay = underWay;
     const timer = setTimeout(() => underWay.abort(), REQUEST_TIMEOUT_MS);
     try {
-      const response = await fetch(this.#url, {
+      answer = await this.#service.call({
         method: 'POST',
-        headers: { 'content-type': 'application/x-ndjson' },
-        body: body as Uint8Array<ArrayBuffer>,
+        path: '/v1/telemetry',
+        contentType: 'application/x-ndjson',
+        body,
         signal: underWay.signal,
       });
-      status = response.status;
-      retryAfter = response.headers.get('retry-after');
-      answer = await response.text();
     } catch (error) {
-      // fetch rejects for nothing but the connection and the signal, and either means: not answered.
-      if (!this.#stopping.aborted) this.#report(0, `no answer from ${this.#url}: ${reason(error)}`);
+      // A call rejects for nothing but the connection and the signal, and either means: not answered.
+      if (!this.#stopping.aborted) this.#report(0, `no answer from ${this.#service.url}: ${explainNoAnswer(error)}`);
       return backoffMs(attempt, Math.random());
     } finally {
       clearTimeout(timer);
     }
+    const { status, text, retryAfterSeconds } = answer;
     if (status === 202) {
-      const rejected = rejectedRecords(answer);
-      if (rejected > 0) this.#report(status, `${rejected} of ${records} records rejected: ${answer}`);
+      const rejected = rejectedRecords(text);
+      if (rejected > 0) this.#report(status, `${rejected} of ${records} records rejected: ${text}`);
       return undefined;
     }
-    this.#report(status, answer);
-    const passing = status >= 500 || status === 408 || status === 429;
+    this.#report(status, text);
+    // Somebody can give the key back what it lacks; records that are skipped are gone.
+    const passing = status >= 500 || [401, 403, 408, 429].includes(status);
     if (!passing) return undefined;
-    const seconds = Number(retryAfter ?? Number.NaN);
-    return seconds > 0 ? Math.min(seconds * 1000, MOST_WAIT_MS) : backoffMs(attempt, Math.random());
+    return retryAfterSeconds > 0 ? Math.min(retryAfterSeconds * 1000, MOST_WAIT_MS) : backoffMs(attempt, Math.random());
+  }
+
+  /** Closes the connections that are kept. */
+  close(): void {
+    this.#service.close();
   }
 
   #report(status: number, message: string): void {
@@ -87,10 +90,4 @@ export class TelemetryClient {
 function rejectedRecords(answer: string): number {
   const parsed = JSON.parse(answer) as { rejected?: unknown };
   return Array.isArray(parsed.rejected) ? parsed.rejected.length : 0;
-}
-
-/** `fetch failed` says nothing: the cause does. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -1,0 +1,133 @@
+/**
+ * Where administrative commands act: on the database or, while a service holds the embedded one, through the API of that
+ * service. Each act leaves its entry in the audit log.
+ */
+import { userInfo } from 'node:os';
+import { explainNoAnswer, ServiceClient } from '../gateway/service-client.js';
+import { createKey, listKeys, revokeKey, type KeyInfo, type NewKey } from '../ingest/keys/key-table.js';
+import { readAuditLog, type LoggedAct } from '../storage/audit-log.js';
+import type { Database } from '../storage/database.js';
+import { readDirectoryLock } from '../storage/directory-lock.js';
+import { migrate, migrationStatus } from '../storage/migrator.js';
+import { OperationalError } from '../telemetry/operational-error.js';
+import { formatTimestamp } from '../telemetry/timestamp.js';
+import type { Settings } from './load-settings.js';
+import { ownServiceAccess } from './service-access.js';
+import { withDatabase } from './with-database.js';
+
+export interface Administration {
+  /** @returns the key as text, which cannot be had again */
+  createKey(key: NewKey): Promise<{ readonly text: string; readonly info: KeyInfo }>;
+  /** The newest first. */
+  listKeys(): Promise<readonly KeyInfo[]>;
+  /** Resolves to undefined when there is no such key. */
+  revokeKey(id: string): Promise<KeyInfo | undefined>;
+  /** The newest first. @param sinceUs epoch microseconds; null: from the beginning */
+  readAuditLog(sinceUs: number | null, limit: number): Promise<readonly LoggedAct[]>;
+}
+
+/**
+ * Does `work` where it can be done.
+ * @param command shown to whoever finds the data directory taken meanwhile
+ * @throws OperationalError of the database, `schema_pending`, `service_unavailable`, `service_refused`
+ */
+export async function withAdministration<T>(
+  settings: Settings,
+  command: string,
+  work: (administration: Administration) => Promise<T>,
+): Promise<T> {
+  const { config } = settings;
+  const holder = config.database.url === '' ? readDirectoryLock(config.dataDir) : undefined;
+  if (holder?.serviceUrl != null) {
+    const service = new ServiceClient(ownServiceAccess(config, holder.serviceUrl));
+    try {
+      return await work(throughService(service));
+    } finally {
+      service.close();
+    }
+  }
+  return withDatabase(settings, command, async (database) => {
+    await prepareSchema(settings, database);
+    return work(onDatabase(database));
+  });
+}
+
+/** The first key is made before the first start: then the tables are, too. A database in use is not migrated on the side. */
+async function prepareSchema({ config, events, schemaSubset }: Settings, database: Database): Promise<void> {
+  const status = await migrationStatus(database);
+  const pending = status.filter(({ state }) => state === 'pending').length;
+  if (pending === status.length)
+    await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
+  else if (pending > 0 && schemaSubset === undefined)
+    throw new OperationalError(
+      'schema_pending',
+      `The database waits for ${pending} migrations of this version. Run \`downhole migrate\`, or start the service.`,
+    );
+}
+
+function onDatabase(database: Database): Administration {
+  const actor = `cli:${userName()}`;
+  return {
+    createKey: (key) => createKey(database, key, actor),
+    listKeys: () => listKeys(database),
+    revokeKey: (id) => revokeKey(database, id, actor),
+    readAuditLog: (sinceUs, limit) => readAuditLog(database, sinceUs, limit),
+  };
+}
+
+/** In a container the user may have a number only. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+function throughService(service: ServiceClient): Administration {
+  return {
+    async createKey(key) {
+      const { key: text, ...info } = (await call(service, 'POST', '/v1/keys', {
+        name: key.name,
+        scopes: key.scopes,
+        ...(key.sites === null ? {} : { sites: key.sites }),
+        ...(key.devices === null ? {} : { devices: key.devices }),
+        ...(key.requestsPerSecond === null ? {} : { requests_per_second: key.requestsPerSecond }),
+        ...(key.recordsPerSecond === null ? {} : { records_per_second: key.recordsPerSecond }),
+        ...(key.expiresAtUs === null ? {} : { expires_at: formatTimestamp(key.expiresAtUs) }),
+      })) as KeyInfo & { key: string };
+      return { text, info };
+    },
+    async listKeys() {
+      return ((await call(service, 'GET', '/v1/keys')) as { keys: KeyInfo[] }).keys;
+    },
+    async revokeKey(id) {
+      return (await call(service, 'DELETE', `/v1/keys/${encodeURIComponent(id)}`)) as KeyInfo | undefined;
+    },
+    async readAuditLog(sinceUs, limit) {
+      const since = sinceUs === null ? '' : `&since=${encodeURIComponent(formatTimestamp(sinceUs))}`;
+      return ((await call(service, 'GET', `/v1/audit?limit=${limit}${since}`)) as { entries: LoggedAct[] }).entries;
+    },
+  };
+}
+
+/** The answer's JSON; undefined for 404. Not tried again: a person does that. */
+async function call(service: ServiceClient, method: string, path: string, body?: object): Promise<unknown> {
+  const json = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)), contentType: 'application/json' };
+  const answer = await service.call({ method, path, ...json }).catch((error: unknown) => {
+    throw new OperationalError(
+      'service_unavailable',
+      `The service at ${service.url} holds the database and does not answer: ${explainNoAnswer(error)}.`,
+      { retryable: true, cause: error },
+    );
+  });
+  if (answer.status >= 200 && answer.status < 300) return JSON.parse(answer.text) as unknown;
+  if (answer.status === 404) return undefined;
+  const remedy =
+    answer.status === 401 || answer.status === 403 ? ' Give a key with the scope admin in DOWNHOLE_API_KEY.' : '';
+  throw new OperationalError(
+    'service_refused',
+    `The service at ${service.url} refused (${answer.status}): ${answer.text.slice(0, 500)}${remedy}`,
+  );
+}
