@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { LIST_HELP, PURGE_HELP, REPLAY_HELP } from './commands/dlq-help.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
+import { addQueueCommands } from './commands/queue-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -74,6 +75,7 @@ function buildProgram(): Command {
   addKeyCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);
+  addQueueCommands(program);
   return program;
 }
 

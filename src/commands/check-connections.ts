@@ -1,6 +1,7 @@
 /** What answers at the URLs of a configuration, for `config check --connect`. Looks, and changes nothing. */
 import type { Config } from '../config/schema.js';
 import type { Events } from '../monitoring/events.js';
+import { rabbitmqAddress } from '../queue/rabbitmq-address.js';
 import { inspectRabbitmq } from '../queue/rabbitmq-inspection.js';
 import type { Database } from '../storage/database.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
@@ -27,7 +28,7 @@ export function checkConnections(config: Config): Promise<Finding[]> {
   const { database, queue, state } = config;
   return Promise.all([
     find('database', database.url === '' ? lookAtDirectory(config) : lookAtDatabase(database)),
-    find('queue', queue.url === '' ? lookAtDirectory(config) : inspectRabbitmq(new URL(queue.url))),
+    find('queue', queue.url === '' ? lookAtDirectory(config) : lookAtQueue(queue)),
     find('state', state.url === '' ? 'in the database' : RedisDeviceStateStore.inspect(new URL(state.url))),
   ]);
 }
@@ -41,6 +42,11 @@ async function find(dependency: string, look: string | Promise<string>): Promise
     if (!(error instanceof OperationalError)) throw error;
     return { dependency, ok: false, detail: error.message };
   }
+}
+
+/** Whatever is wrong with the address is a finding as well. */
+async function lookAtQueue(queue: Config['queue']): Promise<string> {
+  return await inspectRabbitmq(rabbitmqAddress(queue));
 }
 
 /** What is embedded is not opened: a service may have it. */

@@ -9,6 +9,7 @@ import { migrationStatus } from '../storage/migrator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { correctionsOf, filterOf, limitOf, selectionOf, stateOf, type DlqOptions } from './dlq-options.js';
 import { loadSettings } from './load-settings.js';
+import { printLine as line, printTable as table } from './print-table.js';
 import { withDatabase } from './with-database.js';
 
 /** Letters a request: each is one transaction. */
@@ -194,25 +195,5 @@ async function atOffice(
   });
 }
 
-const line = (text: string): void => void process.stdout.write(`${visible(text)}\n`);
 const print = (answer: object): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
-
-/** What strangers have sent must not steer the terminal. */
-function visible(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): void {
-  const all = [heads, ...rows];
-  const widths = heads.map((_, column) => Math.max(...all.map((cells) => (cells[column] as string).length)));
-  for (const cells of all)
-    line(
-      cells
-        .map((cell, column) => cell.padEnd(widths[column] as number))
-        .join('  ')
-        .replaceAll('\n', ' ')
-        .trimEnd(),
-    );
-}

@@ -134,6 +134,10 @@ export const ConfigSchema = Type.Object(
         protocols: ['amqp:', 'amqps:'],
         secret: true,
       }),
+      caFile: Type.String({
+        default: '',
+        description: 'PEM file of the authority that vouches for RabbitMQ (amqps://); empty: those that Node knows.',
+      }),
       maxBytes: Type.Integer({
         default: 2_147_483_648,
         minimum: 1_048_576,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import type { Events } from '../monitoring/events.js';
 import type { SharedDirectoryLock } from '../storage/shared-directory-lock.js';
-import { OperationalError } from '../telemetry/operational-error.js';
 import { openEmbeddedBroker } from './embedded-broker.js';
 import type { Broker } from './queue.js';
+import { rabbitmqAddress } from './rabbitmq-address.js';
 import { openRabbitmqBroker } from './rabbitmq-broker.js';
 
 /**
@@ -13,23 +13,15 @@ import { openRabbitmqBroker } from './rabbitmq-broker.js';
  * directory's lock until they are closed.
  * @param directory of the process; without it the caller has locked the directory, and frees it after closing
  * @throws OperationalError `invalid_configuration`; of the embedded queue `queue_unwritable`, `queue_format_newer`; of
- *   RabbitMQ `queue_unavailable` (retryable), `queue_access_refused`, `queue_topology_mismatch`; and those of the lock
+ *   RabbitMQ those of `connectionError` and `queue_topology_mismatch`; and those of the lock
  */
 export async function openBroker(
   config: Pick<Config, 'dataDir' | 'queue'>,
   events: Events,
   directory?: SharedDirectoryLock,
 ): Promise<Broker> {
-  const { url: address } = config.queue;
-  if (address === '') return openEmbedded(config, events, directory);
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || url.hostname === '' || !['amqp:', 'amqps:'].includes(url.protocol)) {
-    throw new OperationalError(
-      'invalid_configuration',
-      'queue.url (not shown: it is a secret) is not the URL of a RabbitMQ server: write amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS',
-    );
-  }
-  return await openRabbitmqBroker({ url, events });
+  if (config.queue.url === '') return openEmbedded(config, events, directory);
+  return await openRabbitmqBroker({ ...rabbitmqAddress(config.queue), events });
 }
 
 async function openEmbedded(

@@ -7,14 +7,21 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type { Events } from '../monitoring/events.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { Broker } from './queue.js';
+import type { RabbitmqAddress } from './rabbitmq-address.js';
 import { RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, RabbitmqConnection } from './rabbitmq-connection.js';
 import { RabbitmqPublisher } from './rabbitmq-publisher.js';
 import { RabbitmqQueue } from './rabbitmq-queue.js';
-import { countReady, declareTopology, majorVersion, topology, type Topology } from './rabbitmq-topology.js';
+import {
+  declareTopology,
+  findQueue,
+  majorVersion,
+  NEW_QUEUE_REST_MS,
+  topology,
+  type Topology,
+} from './rabbitmq-topology.js';
 
-export interface RabbitmqBrokerOptions {
-  readonly url: URL;
+export interface RabbitmqBrokerOptions extends RabbitmqAddress {
   readonly events: Events;
   /** In front of every name on the broker; '' unless several platforms share a virtual host. */
   readonly prefix?: string;
@@ -30,18 +37,12 @@ export interface RabbitmqBrokerOptions {
 
 type Name = keyof Topology;
 const NAMES: readonly Name[] = ['telemetry', 'failed'];
-/**
- * A node remembers on disk which log belongs to which queue half a second after the queue was made, not before (the
- * `auto_save` of Ra's directory). Killed earlier, a single node starts with an empty queue that never finds a leader, and
- * what it had confirmed is lost (seen at 0.8 s, never at 1.2 s).
- */
-const NEW_QUEUE_REST_MS = 2000;
 /** Largest message that a broker takes unless configured otherwise: from 4.0 on less. */
 const maxBodyBytes = (major: number): number => (major >= 4 ? 16 : 128) * 1024 * 1024;
 
 /**
  * Connects, and declares what is missing.
- * @throws OperationalError `queue_unavailable` (retryable), `queue_access_refused`, `queue_topology_mismatch`
+ * @throws OperationalError those of `connectionError`, and `queue_topology_mismatch`
  */
 export async function openRabbitmqBroker(options: RabbitmqBrokerOptions): Promise<Broker> {
   const broker = new RabbitmqBroker(options);
@@ -70,8 +71,8 @@ class RabbitmqBroker implements Broker {
   }
 
   async open(): Promise<void> {
-    const { url, events, heartbeatSeconds = 10, observeIntervalMs = 2000 } = this.#options;
-    const connection = { url, events, heartbeatSeconds };
+    const { url, ca, events, heartbeatSeconds = 10, observeIntervalMs = 2000 } = this.#options;
+    const connection = { url, ca, events, heartbeatSeconds };
     try {
       this.#publishing = await RabbitmqConnection.open({
         ...connection,
@@ -133,10 +134,10 @@ class RabbitmqBroker implements Broker {
   async #setUpPublishing(model: ChannelModel): Promise<void> {
     const declared = await declareTopology(model, this.#topology);
     const { newQueueRestMs = NEW_QUEUE_REST_MS } = this.#options;
-    if (NAMES.some((name) => declared[name].isNew)) this.#restUntilMs = performance.now() + newQueueRestMs;
+    if ([...declared.values()].some(({ isNew }) => isNew)) this.#restUntilMs = performance.now() + newQueueRestMs;
     await sleep(Math.max(0, this.#restUntilMs - performance.now()));
     for (const name of NAMES) {
-      this[name].observed(declared[name].messages);
+      this[name].observed(declared.get(this.#topology[name].queue)?.messages ?? 0);
       this[name].attachPublisher(await model.createConfirmChannel(), maxBodyBytes(majorVersion(model)));
     }
   }
@@ -149,14 +150,14 @@ class RabbitmqBroker implements Broker {
     });
     for (const name of NAMES) {
       const { queue } = this.#topology[name];
-      const ready = await countReady(model, queue);
-      if (ready === undefined) {
+      const found = await findQueue(model, queue);
+      if (found === undefined) {
         this.#publishing?.reset(); // it declares, and lets a new queue rest
         throw new OperationalError('queue_unavailable', `the queue ${queue} is gone; it is made again`, {
           retryable: true,
         });
       }
-      this[name].observed(ready);
+      this[name].observed(found.messages);
     }
     this.#control = control;
     for (const name of NAMES) await this[name].resume(model);

@@ -7,12 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, IllegalOperationError, type Channel, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
 import type { Events } from '../monitoring/events.js';
 import { backoffMs } from '../telemetry/backoff.js';
-import { OperationalError } from '../telemetry/operational-error.js';
+import { connectionError, type RabbitmqAddress } from './rabbitmq-address.js';
 
-export interface RabbitmqConnectionOptions {
-  readonly url: URL;
+export interface RabbitmqConnectionOptions extends RabbitmqAddress {
   /** What it is for: in events, and in the broker's list of connections. */
-  readonly purpose: 'publishing' | 'consuming';
+  readonly purpose: 'publishing' | 'consuming' | 'inspecting';
   readonly heartbeatSeconds: number;
   readonly events: Events;
   /** Opens what is needed on a fresh connection; a failure ends it, and is tried again on the next one. */
@@ -45,7 +44,7 @@ export class RabbitmqConnection {
 
   /**
    * Connects. The first attempt decides; from then on a lost connection is opened again until `close`.
-   * @throws OperationalError `queue_unavailable` (retryable), `queue_access_refused`, and those of `setUp`
+   * @throws OperationalError those of `connectionError`, and of `setUp`
    */
   static async open(options: RabbitmqConnectionOptions): Promise<RabbitmqConnection> {
     const connection = new RabbitmqConnection(options);
@@ -79,13 +78,14 @@ export class RabbitmqConnection {
   }
 
   async #open(): Promise<void> {
-    const { url, purpose, heartbeatSeconds } = this.#options;
+    const { url, ca, purpose, heartbeatSeconds } = this.#options;
     const address = new URL(url);
     if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
     const recovering = await connect(address.href, {
       noDelay: true,
       keepAlive: true,
       timeout: CONNECT_TIMEOUT_MS,
+      ...(ca === undefined ? {} : { ca }),
       clientProperties: { connection_name: `downhole ${purpose}` },
       recovery: {
         waitForConnect: false,
@@ -166,27 +166,6 @@ async function breakOffAfter(goodBye: Promise<void> | undefined, line: Line): Pr
 }
 
 const ACCESS_REFUSED = 403;
-/** The broker is there, and does not let this user or this virtual host in. */
-const REFUSED = /ACCESS[_-]REFUSED|Expected ConnectionOpenOk; got <ConnectionClose/;
-
-function connectionError(error: unknown, url: URL): unknown {
-  if (error instanceof OperationalError) return error;
-  const { message } = error as Error;
-  const where = `${url.hostname}:${url.port || (url.protocol === 'amqps:' ? 5671 : 5672)}`;
-  if (REFUSED.test(message)) {
-    return new OperationalError(
-      'queue_access_refused',
-      `RabbitMQ at ${where} refuses access (${message}): check user, password and virtual host of queue.url, and the user's permissions`,
-      { cause: error },
-    );
-  }
-  return new OperationalError(
-    'queue_unavailable',
-    `RabbitMQ cannot be reached at ${where} (${message}): check that it runs and that queue.url is right`,
-    { retryable: true, cause: error },
-  );
-}
-
 /** Whether a call failed because its channel or connection has ended, by itself or by an error of the broker. */
 export function isConnectionLoss(error: unknown): boolean {
   const { message } = error as Error;

@@ -6,6 +6,7 @@
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
+import { withinTime } from '../telemetry/time-limit.js';
 import type { ConsumeOptions, Consumer, Delivery } from './queue.js';
 import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
@@ -95,20 +96,9 @@ export class RabbitmqConsumer implements Consumer {
         this.#detach(channel); // the queue was deleted
       else this.#receive(channel, message);
     });
-    this.#consumerTag = (await this.#inTime(consuming)).consumerTag;
-  }
-
-  /** A quorum queue without a leader leaves the question unanswered for a minute and longer. */
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(leaderless(this.#options.queue)), ANSWER_TIMEOUT_MS);
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    // A quorum queue without a leader leaves the question unanswered for a minute and longer.
+    const late = (): OperationalError => leaderless(this.#options.queue);
+    this.#consumerTag = (await withinTime(consuming, ANSWER_TIMEOUT_MS, late)).consumerTag;
   }
 
   async acknowledgeThrough(tag: number): Promise<void> {

@@ -1,55 +1,121 @@
-/** A look at RabbitMQ that declares nothing. */
+/** RabbitMQ for whoever looks after it: what is there, and what has to be there. */
 import type { ChannelModel } from 'amqplib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OperationalError } from '../telemetry/operational-error.js';
+import type { RabbitmqAddress } from './rabbitmq-address.js';
 import { RabbitmqConnection } from './rabbitmq-connection.js';
-import { declareTopology, topology } from './rabbitmq-topology.js';
+import {
+  compareQueue,
+  declareQueue,
+  findQueue,
+  hasExchange,
+  NEW_QUEUE_REST_MS,
+  topology,
+  wantedQueues,
+  type FoundQueue,
+} from './rabbitmq-topology.js';
 
 const HEARTBEAT_SECONDS = 10;
-const NOT_FOUND = 404;
+
+export interface QueueState {
+  readonly queue: string;
+  /** Undefined when there is no such queue. */
+  readonly found: FoundQueue | undefined;
+  /** What is not as it has to be, with the remedy. */
+  readonly mismatch: string | undefined;
+}
+
+/** Something that was declared. RabbitMQ does not tell whether a binding was there before. */
+export interface DeclaredPart {
+  readonly kind: 'exchange' | 'queue' | 'binding';
+  readonly name: string;
+  readonly result: 'created' | 'present' | 'bound' | 'mismatch';
+}
+
+/**
+ * What the queues are like; declares nothing.
+ * @throws OperationalError those of `connectionError`
+ */
+export function lookAtQueues(address: RabbitmqAddress): Promise<QueueState[]> {
+  return withModel(address, readStates);
+}
+
+/**
+ * Declares what is missing, and looks whether the rest is as it has to be. A new queue is left alone for a moment at the
+ * end, so that whoever starts afterwards may publish at once.
+ * @param report is told of every exchange, queue and binding
+ * @throws OperationalError those of `connectionError`, and `queue_topology_mismatch` for all mismatches together
+ */
+export async function declareQueues(address: RabbitmqAddress, report: (part: DeclaredPart) => void): Promise<void> {
+  const mismatches: string[] = [];
+  await withModel(address, async (model) => {
+    let anyIsNew = false;
+    const exchanges = new Set<string>();
+    for (const wanted of wantedQueues(model, topology())) {
+      const { exchange, queue, routingKey } = wanted;
+      const exchangeWasThere = exchanges.has(exchange) || (await hasExchange(model, exchange));
+      try {
+        const { isNew } = await declareQueue(model, wanted);
+        anyIsNew ||= isNew;
+        if (!exchanges.has(exchange))
+          report({ kind: 'exchange', name: exchange, result: exchangeWasThere ? 'present' : 'created' });
+        exchanges.add(exchange);
+        report({ kind: 'queue', name: queue, result: isNew ? 'created' : 'present' });
+        report({ kind: 'binding', name: `${exchange} → ${queue} (${routingKey})`, result: 'bound' });
+      } catch (error) {
+        mismatches.push(mismatchOf(error));
+        report({ kind: 'queue', name: queue, result: 'mismatch' });
+      }
+    }
+    if (anyIsNew) await sleep(NEW_QUEUE_REST_MS);
+  });
+  if (mismatches.length > 0) throw new OperationalError('queue_topology_mismatch', mismatches.join('\n'));
+}
 
 /**
  * The version of the broker and what is in its queues, in words.
- * @throws OperationalError `queue_unavailable`, `queue_access_refused`, `queue_topology_mismatch`
+ * @throws OperationalError those of `connectionError`, and `queue_topology_mismatch`
  */
-export async function inspectRabbitmq(url: URL): Promise<string> {
-  let found = '';
+export async function inspectRabbitmq(address: RabbitmqAddress): Promise<string> {
+  return await withModel(address, async (model) => {
+    const states = await readStates(model);
+    const mismatches = states.flatMap(({ mismatch }) => mismatch ?? []);
+    if (mismatches.length > 0) throw new OperationalError('queue_topology_mismatch', mismatches.join('\n'));
+    return [`RabbitMQ ${model.connection.serverProperties.version}`, ...states.map(inWords)].join('; ');
+  });
+}
+
+const inWords = ({ queue, found }: QueueState): string =>
+  found === undefined
+    ? `${queue} not there yet: the first start declares it`
+    : `${queue} ${found.messages} messages ready, ${found.consumers} consumers`;
+
+async function readStates(model: ChannelModel): Promise<QueueState[]> {
+  const states: QueueState[] = [];
+  for (const wanted of wantedQueues(model, topology())) {
+    const { queue } = wanted;
+    const found = await findQueue(model, queue);
+    const mismatch =
+      found === undefined ? undefined : await compareQueue(model, wanted).then(() => undefined, mismatchOf);
+    states.push({ queue, found, mismatch });
+  }
+  return states;
+}
+
+function mismatchOf(error: unknown): string {
+  if (error instanceof OperationalError && error.code === 'queue_topology_mismatch') return error.message;
+  throw error;
+}
+
+async function withModel<T>(address: RabbitmqAddress, work: (model: ChannelModel) => Promise<T>): Promise<T> {
+  const results: T[] = [];
   const connection = await RabbitmqConnection.open({
-    url,
-    purpose: 'consuming',
+    ...address,
+    purpose: 'inspecting',
     heartbeatSeconds: HEARTBEAT_SECONDS,
     events: { emit: () => undefined }, // the caller is told by the result
-    setUp: async (model) => {
-      found = await describe(model);
-    },
+    setUp: async (model) => void results.push(await work(model)),
   });
   await connection.close();
-  return found;
-}
-
-async function describe(model: ChannelModel): Promise<string> {
-  const wanted = topology();
-  const queues = [wanted.telemetry.queue, wanted.failed.queue];
-  const states: string[] = [];
-  let allThere = true;
-  for (const queue of queues) {
-    const state = await look(model, queue);
-    allThere &&= state !== undefined;
-    states.push(state === undefined ? `${queue} not there yet: the first start declares it` : `${queue} ${state}`);
-  }
-  // Declaring what is there changes nothing, and says where it is not as it has to be.
-  if (allThere) await declareTopology(model, wanted);
-  return `RabbitMQ ${model.connection.serverProperties.version}; ${states.join('; ')}`;
-}
-
-/** Undefined when there is no such queue. On a channel of its own: the broker closes it when there is none. */
-async function look(model: ChannelModel, queue: string): Promise<string | undefined> {
-  const channel = await model.createChannel();
-  channel.on('error', () => {}); // the call that caused it is told
-  try {
-    const { messageCount, consumerCount } = await channel.checkQueue(queue);
-    await channel.close();
-    return `${messageCount} messages ready, ${consumerCount} consumers`;
-  } catch (error) {
-    if ((error as { code?: unknown }).code === NOT_FOUND) return undefined;
-    throw error;
-  }
+  return results[0] as T;
 }

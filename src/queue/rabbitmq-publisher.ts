@@ -5,6 +5,7 @@
  */
 import type { ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
+import { withinTime } from '../telemetry/time-limit.js';
 import type { OutgoingMessage } from './queue.js';
 import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { isConnectionLoss } from './rabbitmq-connection.js';
@@ -176,16 +177,8 @@ export class RabbitmqPublisher {
   }
 
   /** The same promise, or a failure when the time is over. */
-  async #inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(this.#late()), Math.max(0, deadlineMs - performance.now()));
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+    return withinTime(work, Math.max(0, deadlineMs - performance.now()), () => this.#late());
   }
 
   /** Resolves with the next confirm, or when the channel is lost. */

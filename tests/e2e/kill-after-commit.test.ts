@@ -1,6 +1,7 @@
 /** kill -9 between the commit and the acknowledgement: what is stored comes again, and nothing may change by that. */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.js';
 import { openBroker } from '../../src/queue/open-broker.js';
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import { silentEvents } from '../support/inspection.js';
@@ -105,7 +106,7 @@ describe('kill -9 between commit and acknowledgement', () => {
     const first = await killed.start();
     killed.database.hang();
     const publisher = await openBroker(
-      { dataDir: '', queue: { url: address, maxBytes: 0, segmentBytes: 0 } },
+      { dataDir: '', queue: { ...loadConfig({ environment: {} }).queue, url: address } },
       silentEvents(),
     );
     await publisher.telemetry.publish(
