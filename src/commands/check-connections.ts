@@ -9,7 +9,7 @@ import { migrationStatus } from '../storage/migrator.js';
 import { RedisDeviceStateStore } from '../storage/redis-device-state-store.js';
 import { ServerDatabase } from '../storage/server-database.js';
 import { OperationalError } from '../telemetry/operational-error.js';
-import { withinTime } from '../telemetry/time-limit.js';
+import { isDoneWithin } from '../telemetry/time-limit.js';
 
 export interface Finding {
   readonly dependency: string;
@@ -34,10 +34,10 @@ export function checkConnections(config: Config): Promise<Finding[]> {
 }
 
 async function find(dependency: string, look: string | Promise<string>): Promise<Finding> {
-  const late = (): Error =>
-    new OperationalError('dependency_unavailable', `There is no answer within ${TIME_LIMIT_MS / 1000} s.`);
+  const answer = Promise.resolve(look);
   try {
-    return { dependency, ok: true, detail: await withinTime(Promise.resolve(look), TIME_LIMIT_MS, late) };
+    if (await isDoneWithin(answer, TIME_LIMIT_MS)) return { dependency, ok: true, detail: await answer };
+    return { dependency, ok: false, detail: `There is no answer within ${TIME_LIMIT_MS / 1000} s.` };
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
     return { dependency, ok: false, detail: error.message };

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/schema.js';
 import type { LossLedger } from '../pipeline/loss-ledger.js';
+import type { Probe } from '../monitoring/readiness.js';
 import { openBroker } from '../queue/open-broker.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
@@ -13,6 +14,7 @@ import { SharedDirectoryLock } from '../storage/shared-directory-lock.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 import { ProcessLedger } from './process-ledger.js';
+import { databaseProbe } from './probes.js';
 
 export class ProcessParts {
   readonly settings: Settings;
@@ -20,6 +22,7 @@ export class ProcessParts {
   readonly directory: SharedDirectoryLock;
   readonly #closers = new Closers();
   #database: Promise<Database> | undefined;
+  #databaseProbe: Promise<Probe> | undefined;
   #broker: Promise<Broker> | undefined;
   #ledger: ProcessLedger | undefined;
 
@@ -38,6 +41,11 @@ export class ProcessParts {
    */
   database(): Promise<Database> {
     return (this.#database ??= this.#openDatabase());
+  }
+
+  /** One for all roles, so that the database is asked once. */
+  databaseProbe(): Promise<Probe> {
+    return (this.#databaseProbe ??= this.database().then(databaseProbe));
   }
 
   /** Both queues. @throws OperationalError of openBroker */

@@ -2,7 +2,6 @@
 import { consoleRoutes } from '../console/console-routes.js';
 import type { Broker } from '../queue/queue.js';
 import type { ProcessParts } from './process-parts.js';
-import { databaseState } from './readiness-checks.js';
 import type { StartedRole } from './started-role.js';
 
 export interface ProcessShown {
@@ -18,6 +17,6 @@ export async function startConsole(parts: ProcessParts, { broker, hasPipeline }:
   const database = await parts.database();
   return {
     http: { database, routes: [consoleRoutes({ database, metrics, broker, hasPipeline, config, events })] },
-    readiness: async () => ({ database: await databaseState(database) }),
+    probes: [await parts.databaseProbe()],
   };
 }

@@ -1,7 +1,7 @@
 /** The role `ingest`: takes telemetry over HTTP and answers 202 once the queue has it. */
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { ProcessParts } from './process-parts.js';
-import { queueState } from './readiness-checks.js';
+import { publishingProbe } from './probes.js';
 import type { StartedRole } from './started-role.js';
 
 /**
@@ -14,6 +14,6 @@ export async function startIngest(parts: ProcessParts, pipeline: Pipeline | unde
   const imports = pipeline === undefined ? {} : { pipeline, database: await parts.database() };
   return {
     http: { broker, ledger: parts.ledger(), ...imports },
-    readiness: async () => ({ queue: queueState(broker) }),
+    probes: [publishingProbe(broker.telemetry)],
   };
 }

@@ -5,7 +5,6 @@ import type { Events } from '../monitoring/events.js';
 import type { Database } from '../storage/database.js';
 import { Closers } from './closers.js';
 import type { ProcessParts } from './process-parts.js';
-import { databaseState } from './readiness-checks.js';
 import type { StartedRole } from './started-role.js';
 import { publishStorageGauges } from './storage-gauges.js';
 
@@ -19,7 +18,7 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
   return {
-    readiness: async () => ({ database: await databaseState(database) }),
+    probes: [await parts.databaseProbe()],
     stop: () => closers.close(),
   };
 }

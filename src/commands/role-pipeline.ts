@@ -4,8 +4,9 @@ import { startDeadLetterDrainer } from '../queue/dead-letter-drainer.js';
 import { openDeviceState } from '../storage/open-device-state.js';
 import { buildPipeline } from './build-pipeline.js';
 import { Closers } from './closers.js';
+import { HeldWrites } from './held-writes.js';
 import type { ProcessParts } from './process-parts.js';
-import { databaseState, queueState } from './readiness-checks.js';
+import { consumingProbe, stateProbe, writesProbe } from './probes.js';
 import type { StartedRole } from './started-role.js';
 
 export interface StartedPipeline extends StartedRole {
@@ -24,12 +25,14 @@ export async function startPipeline(parts: ProcessParts): Promise<StartedPipelin
     closers.add(() => drainer.stop());
     const state = await openDeviceState(config, database, events);
     closers.add(() => state.close());
-    const pipeline = await buildPipeline(parts.settings, database, broker, state, parts.ledger());
+    const writes = new HeldWrites(events);
+    const settings = { config, events: writes };
+    const pipeline = await buildPipeline(settings, database, broker, state, parts.ledger());
     const { finished } = await pipeline.start();
     closers.add(() => pipeline.stop());
     return {
       pipeline,
-      readiness: async () => ({ database: await databaseState(database), queue: queueState(broker) }),
+      probes: [await parts.databaseProbe(), consumingProbe(broker.telemetry), writesProbe(writes), stateProbe(state)],
       failed: rejectionOf(finished),
       stop: () => closers.close(),
     };

@@ -3,7 +3,9 @@ import type { ServiceAccess } from '../gateway/service-client.js';
 import type { Scope } from '../ingest/caller.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
 import { KeyRing } from '../ingest/keys/key-ring.js';
+import { Readiness } from '../monitoring/readiness.js';
 import { Closers } from './closers.js';
+import { diskProbe } from './probes.js';
 import type { ProcessParts } from './process-parts.js';
 import { trustIn } from './service-access.js';
 import type { RoleHttp, StartedRole } from './started-role.js';
@@ -27,15 +29,14 @@ export async function serve(
   try {
     const keys = config.http.requireKeys ? await KeyRing.open({ database: await parts.database(), events }) : undefined;
     closers.add(() => keys?.close());
+    const disk = parts.directory.isHeld ? [diskProbe(config)] : [];
+    const readiness = new Readiness([...roles.flatMap(({ probes }) => probes), ...disk]);
     const server = buildHttpServer({
       config,
       events,
       metrics,
       version,
-      readiness: async () => {
-        const states = await Promise.all(roles.map((role) => role.readiness()));
-        return Object.fromEntries(states.flatMap((state) => Object.entries(state)));
-      },
+      readiness: () => readiness.report(),
       ...(keys === undefined ? {} : { keys }),
       ...roles.reduce<RoleHttp>((all, { http }) => ({ ...all, ...http }), {}),
       routes: roles.flatMap(({ http }) => http?.routes ?? []),

@@ -1,6 +1,6 @@
 /** What every role of a process hands over once it has started. */
-import type { ReadinessCheck } from '../ingest/health-routes.js';
 import type { HttpServerOptions } from '../ingest/http-server.js';
+import type { Probe } from '../monitoring/readiness.js';
 
 /** What a role adds to the HTTP server of its process. */
 export type RoleHttp = Pick<HttpServerOptions, 'broker' | 'ledger' | 'pipeline' | 'database' | 'routes'>;
@@ -8,7 +8,8 @@ export type RoleHttp = Pick<HttpServerOptions, 'broker' | 'ledger' | 'pipeline' 
 export interface StartedRole {
   /** Absent where health and metrics are all, which are there anyway. */
   readonly http?: RoleHttp;
-  readonly readiness: ReadinessCheck;
+  /** What it depends on. */
+  readonly probes: readonly Probe[];
   /** Never resolves; rejects when the role breaks down for good, which is a programming error. */
   readonly failed?: Promise<never>;
   /** Finishes what is under way; does nothing the second time. What roles share stays open. */

@@ -152,11 +152,20 @@ export const OutcomeCountsSchema = Type.Object(
   { description: 'What became of the records; they are committed.' },
 );
 
-const CheckSchema = Type.Object({ ok: Type.Boolean(), detail: Type.String() });
+const CheckSchema = Type.Object({
+  ok: Type.Boolean(),
+  detail: Type.String({ description: 'How it is, or what is wrong.' }),
+  since: Type.String({ description: 'Since when it has been so; RFC 3339.' }),
+  required: Type.Boolean({ description: 'Whether the process is not ready without it.' }),
+});
+
+const ReadinessStatus = Type.Enum(['ready', 'degraded', 'not_ready'], {
+  description: 'degraded: it serves, and goes without something that is not required.',
+});
 
 export const ReadinessSchema = Type.Object(
   {
-    status: Type.Enum(['ready', 'not_ready']),
+    status: ReadinessStatus,
     checks: Type.Optional(
       Type.Record(Type.String(), CheckSchema, { description: 'One entry a dependency, for those who may read.' }),
     ),
@@ -168,7 +177,8 @@ export const HealthSchema = Type.Object(
   {
     version: Type.String(),
     live: Type.Boolean(),
-    ready: Type.Boolean(),
+    ready: Type.Boolean({ description: 'Also while degraded.' }),
+    status: ReadinessStatus,
     checks: Type.Record(Type.String(), CheckSchema),
   },
   { description: 'Both answers in one.' },

@@ -1,17 +1,12 @@
 /** `/v1/health*` for whoever watches the process, `/metrics` for Prometheus. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Metrics } from '../monitoring/metrics.js';
+import type { ReadinessReport } from '../monitoring/readiness.js';
 import { mayDo } from './caller.js';
 import { errors, HealthSchema, LivenessSchema, ReadinessSchema } from './api-schemas.js';
 
-/** What each dependency says of itself. It must not reject, and should answer within a second. */
-export type ReadinessCheck = () => Promise<Readonly<Record<string, DependencyState>>>;
-
-export interface DependencyState {
-  readonly ok: boolean;
-  /** For a person: what is wrong, or how it is. */
-  readonly detail: string;
-}
+/** Must not reject, and should answer within a second. */
+export type ReadinessCheck = () => Promise<ReadinessReport>;
 
 export interface HealthRouteOptions {
   readonly readiness: ReadinessCheck;
@@ -20,10 +15,7 @@ export interface HealthRouteOptions {
 }
 
 export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions): FastifyPluginAsync {
-  const check = async (): Promise<{ ready: boolean; checks: Readonly<Record<string, DependencyState>> }> => {
-    const checks = await readiness();
-    return { ready: Object.values(checks).every(({ ok }) => ok), checks };
-  };
+  const codeOf = ({ status }: ReadinessReport): 200 | 503 => (status === 'not_ready' ? 503 : 200);
   const noCache = { 'cache-control': 'no-store' };
 
   return async (server) => {
@@ -47,17 +39,21 @@ export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions
         schema: {
           operationId: 'ready',
           summary: 'Can it serve requests?',
-          description: 'Whoever may read is told the state of each dependency.',
+          description:
+            '503 while something is missing that the roles of this process cannot do without: for ingest a queue that ' +
+            'takes messages, for the pipeline the database and a queue that delivers, for jobs and console the ' +
+            'database. Whoever may read is told the state of each dependency.',
           tags: ['health'],
           response: { 200: ReadinessSchema, 503: ReadinessSchema, ...errors(403, 500) },
         },
       },
       async ({ caller }, reply) => {
-        const { ready, checks } = await check();
+        const report = await readiness();
+        const { status, checks } = report;
         return reply
-          .code(ready ? 200 : 503)
+          .code(codeOf(report))
           .headers(noCache)
-          .send({ status: ready ? 'ready' : 'not_ready', ...(mayDo(caller, 'read') ? { checks } : {}) });
+          .send({ status, ...(mayDo(caller, 'read') ? { checks } : {}) });
       },
     );
     server.get(
@@ -72,11 +68,12 @@ export function healthRoutes({ readiness, metrics, version }: HealthRouteOptions
         },
       },
       async (_request, reply) => {
-        const { ready, checks } = await check();
+        const report = await readiness();
+        const { status, checks } = report;
         return reply
-          .code(ready ? 200 : 503)
+          .code(codeOf(report))
           .headers(noCache)
-          .send({ version, live: true, ready, checks });
+          .send({ version, live: true, ready: status !== 'not_ready', status, checks });
       },
     );
     server.get(

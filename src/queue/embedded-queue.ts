@@ -9,9 +9,9 @@ import type { Events } from '../monitoring/events.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { EmbeddedQueueConsumer } from './embedded-queue-consumer.js';
 import { type LogEntry, MAX_FRAME_BYTES, frameBytes } from './frame.js';
-import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth } from './queue.js';
+import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth, QueueHealth } from './queue.js';
 import { SegmentedLogPosition } from './segmented-log-position.js';
-import { syncDirectory } from './segmented-log-files.js';
+import { canWriteInto, syncDirectory } from './segmented-log-files.js';
 import { SegmentedLog, positionPath } from './segmented-log.js';
 
 export interface EmbeddedQueueOptions {
@@ -34,6 +34,8 @@ export class EmbeddedQueue implements Queue {
   /** Up to this sequence number a message may have been delivered before. */
   #deliveredThrough: number;
   #closed = false;
+  /** The last publication was refused: why, and whether that is over. */
+  #refusal: { readonly error: OperationalError; readonly isOver: () => Promise<boolean> } | undefined;
 
   private constructor(options: EmbeddedQueueOptions, log: SegmentedLog, position: SegmentedLogPosition) {
     this.#options = options;
@@ -85,9 +87,11 @@ export class EmbeddedQueue implements Queue {
     this.#unwrittenBytes += bytes;
     try {
       await this.#log.append(entries);
+      this.#refusal = undefined;
     } catch (error) {
-      const failure = unwritable(error, this.#options.directory);
-      if (failure instanceof OperationalError) this.#refused(failure.code);
+      const { directory } = this.#options;
+      const failure = unwritable(error, directory);
+      if (failure instanceof OperationalError) this.#refused(failure, () => canWriteInto(directory));
       throw failure;
     } finally {
       this.#unwrittenBytes -= bytes;
@@ -120,6 +124,21 @@ export class EmbeddedQueue implements Queue {
     return { messages, records, bytes: bodyBytes };
   }
 
+  /** After a refusal it is tried whether there is room again: whoever asks may send nothing before that. */
+  async health(): Promise<QueueHealth> {
+    if (this.#closed) {
+      const closed = { ok: false, detail: closedError().message };
+      return { publishing: closed, consuming: closed };
+    }
+    const refusal = this.#refusal;
+    if (refusal !== undefined && (await refusal.isOver()) && this.#refusal === refusal) this.#refusal = undefined;
+    const error = this.#refusal?.error ?? (this.#isFullFor(1) ? this.#fullError() : undefined);
+    return {
+      publishing: { ok: error === undefined, detail: error?.message ?? 'open' },
+      consuming: { ok: true, detail: 'open' },
+    };
+  }
+
   /** Finishes publications and acknowledgements under way, then closes the files. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -131,20 +150,30 @@ export class EmbeddedQueue implements Queue {
   }
 
   #refuseBeyondBound(bytes: number): void {
-    const { maxBytes, name } = this.#options;
+    if (!this.#isFullFor(bytes)) return;
+    const error = this.#fullError();
+    this.#refused(error, async () => !this.#isFullFor(bytes));
+    throw error;
+  }
+
+  /** An empty queue takes whatever comes: what is longer than the bound could never be published otherwise. */
+  #isFullFor(bytes: number): boolean {
     const presentBytes = this.#log.pending.frameBytes + this.#unwrittenBytes;
-    // An empty queue takes whatever comes: what is longer than the bound could never be published otherwise.
-    if (presentBytes === 0 || presentBytes + bytes <= maxBytes) return;
-    this.#refused('queue_full');
-    throw new OperationalError(
+    return presentBytes > 0 && presentBytes + bytes > this.#options.maxBytes;
+  }
+
+  #fullError(): OperationalError {
+    const { name, maxBytes } = this.#options;
+    return new OperationalError(
       'queue_full',
       `the queue ${name} is at its bound of ${maxBytes} bytes: try again when the pipeline has caught up`,
       { retryable: true },
     );
   }
 
-  #refused(code: string): void {
-    this.#options.events.emit('queue_refused', { queue: this.#options.name, code });
+  #refused(error: OperationalError, isOver: () => Promise<boolean>): void {
+    this.#refusal = { error, isOver };
+    this.#options.events.emit('queue_refused', { queue: this.#options.name, code: error.code });
   }
 }
 

@@ -10,6 +10,8 @@
  * - At its bound a queue refuses to publish (`queue_full`, retryable); it never drops.
  */
 
+import type { Health } from '../monitoring/readiness.js';
+
 /** What travels beside the bytes of a message. */
 export interface MessageHeaders {
   /** Version of the record schema that the body follows. */
@@ -51,6 +53,14 @@ export interface QueueDepth {
   readonly bytes: number;
 }
 
+/** How the two sides of a queue are at this moment. */
+export interface QueueHealth {
+  /** Not ok while a publication would be refused. */
+  readonly publishing: Health;
+  /** Not ok while no delivery can come. */
+  readonly consuming: Health;
+}
+
 export interface ConsumeOptions {
   /** Deliveries that may be unacknowledged at a time: the back-pressure of the consumer. */
   readonly prefetchMessages: number;
@@ -77,6 +87,8 @@ export interface Queue {
   /** One consumer at a time, so that order is kept. `deliver` must not throw and should return quickly. */
   consume(options: ConsumeOptions, deliver: (delivery: Delivery) => void): Promise<Consumer>;
   depth(): QueueDepth;
+  /** Does not reject, and costs next to nothing while all is well. */
+  health(): Promise<QueueHealth>;
 }
 
 /** The two queues of the platform, on one connection or in one directory. */

@@ -49,6 +49,12 @@ export class RabbitmqPublisher {
     this.#options = options;
   }
 
+  /** Why nothing can be published at present; undefined where that is not known. */
+  get obstacle(): OperationalError | undefined {
+    if (this.#channel === undefined) return this.#unavailable();
+    return this.#options.isBlocked() ? this.#late() : undefined;
+  }
+
   get unconfirmed(): number {
     return this.#unconfirmed.size;
   }

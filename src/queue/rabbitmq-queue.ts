@@ -1,7 +1,7 @@
 /** One queue on RabbitMQ: its publisher, its consumer, and what is known about its content. */
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
-import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth } from './queue.js';
+import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth, QueueHealth } from './queue.js';
 import type { RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, isAccessRefused, isConnectionLoss } from './rabbitmq-connection.js';
 import { RabbitmqConsumer } from './rabbitmq-consumer.js';
@@ -17,10 +17,20 @@ export interface RabbitmqQueueOptions {
   readonly onRefused: (code: string) => void;
 }
 
+/**
+ * So long a refusal counts whose end nobody tells: a policy's length limit, a queue without a leader. Then a publication
+ * may show whether it is over.
+ */
+const REFUSAL_COUNTS_MS = 10_000;
+/** A message that is too large says nothing about the queue, and nor does a program that is stopping. */
+const NO_OBSTACLE = ['message_too_large', 'queue_closed'];
+
 export class RabbitmqQueue implements Queue {
   readonly #options: RabbitmqQueueOptions;
   #consumer: RabbitmqConsumer | undefined;
   #closed = false;
+  /** How the last publication failed, if it did. */
+  #refusal: { readonly error: OperationalError; readonly atMs: number } | undefined;
 
   constructor(options: RabbitmqQueueOptions) {
     this.#options = options;
@@ -29,7 +39,10 @@ export class RabbitmqQueue implements Queue {
   async publish(messages: readonly OutgoingMessage[]): Promise<void> {
     try {
       await this.#options.publisher.publish(messages);
+      this.#refusal = undefined;
     } catch (error) {
+      if (error instanceof OperationalError && !NO_OBSTACLE.includes(error.code))
+        this.#refusal = { error, atMs: performance.now() };
       if (error instanceof OperationalError && error.code !== 'queue_closed') this.#options.onRefused(error.code);
       throw error;
     }
@@ -56,6 +69,21 @@ export class RabbitmqQueue implements Queue {
 
   depth(): QueueDepth {
     return this.#options.accounts.depth();
+  }
+
+  health(): Promise<QueueHealth> {
+    const isRecent = this.#refusal !== undefined && performance.now() - this.#refusal.atMs < REFUSAL_COUNTS_MS;
+    const error = this.#closed
+      ? closedError()
+      : (this.#options.publisher.obstacle ?? (isRecent ? this.#refusal?.error : undefined));
+    const isConnected = !this.#closed && this.#consumer?.isWaiting !== true;
+    return Promise.resolve({
+      publishing: { ok: error === undefined, detail: error?.message ?? 'RabbitMQ takes messages' },
+      consuming: {
+        ok: isConnected,
+        detail: isConnected ? 'RabbitMQ delivers' : 'there is no connection to RabbitMQ; it is opened again',
+      },
+    });
   }
 
   /** Goes on consuming on a new connection. */

@@ -1,5 +1,6 @@
 /** The writes of the log: a group of frames, a directory, the copy of a damaged span. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FRAME_HEAD_BYTES, type LogEntry, encodeFrameHead } from './frame.js';
 import { type Segment, readFully } from './segment.js';
 
@@ -97,5 +98,27 @@ export async function setAside(
     await copy.sync();
   } finally {
     await copy.close();
+  }
+}
+
+/** More than a nearly full disk has left over, and little enough to be tried every second. */
+const TRIAL_BYTES = 64 * 1024;
+
+/** Whether the directory takes writing, tried out. Only to be asked when there is a doubt. */
+export async function canWriteInto(directory: string): Promise<boolean> {
+  const path = join(directory, 'trial');
+  try {
+    const file = await open(path, 'w');
+    try {
+      await writeFully(file, [Buffer.alloc(TRIAL_BYTES)], 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+      await rm(path, { force: true });
+    }
+    return true;
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
+    return false; // why not was said when a publication was refused
   }
 }

@@ -15,6 +15,8 @@ export interface DeviceStateStore {
   load(kind: DeviceStateKind, deviceIds: readonly string[]): Promise<Map<string, SavedState>>;
   /** Saves, replacing what was saved before; resolves once it would survive a restart. Entries of one call may be saved in part. */
   save(kind: DeviceStateKind, entries: ReadonlyMap<string, SavedState>): Promise<void>;
+  /** Where it is, in words. Rejects with an OperationalError while it does not answer. */
+  check(): Promise<string>;
   /** Lets go of what the store itself has opened. */
   close(): Promise<void>;
 }

@@ -128,6 +128,15 @@ export class RedisDeviceStateStore implements DeviceStateStore {
     }
   }
 
+  async check(): Promise<string> {
+    try {
+      await this.#redis.ping();
+      return `Redis at ${this.#where} answers`;
+    } catch (reason) {
+      throw this.#failure(reason);
+    }
+  }
+
   async close(): Promise<void> {
     this.#redis.disconnect();
     return Promise.resolve();

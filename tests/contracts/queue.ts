@@ -95,6 +95,18 @@ export function describeQueueContract(
         expect(deliveries.every(({ tag }, at) => at === 0 || tag > (deliveries[at - 1] as Delivery).tag)).toBe(true);
       }));
 
+    test('is well while it takes and delivers, and says so when it is closed', async () => {
+      const broker = await createStore().open();
+      const well = { ok: true, detail: expect.any(String) as string };
+      expect(await broker.telemetry.health()).toEqual({ publishing: well, consuming: well });
+      await broker.telemetry.publish([message(0)]);
+      await (await Collector.on(broker.telemetry)).received(1);
+      expect(await broker.telemetry.health()).toEqual({ publishing: well, consuming: well });
+      await broker.close();
+      const { publishing, consuming } = await broker.telemetry.health();
+      expect([publishing.ok, consuming.ok]).toEqual([false, false]);
+    });
+
     test('headers and body come out as they went in, bytes that are not UTF-8 included', () =>
       withBroker(createStore(), async ({ telemetry }) => {
         const body = Uint8Array.from({ length: 256 }, (_, byte) => byte);

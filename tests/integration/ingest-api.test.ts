@@ -274,14 +274,22 @@ describe('POST /v1/import', () => {
 
 describe('health and metrics', () => {
   it('tells alive from ready, dependency by dependency', async () => {
-    const checks = { database: { ok: false, detail: 'no answer' }, queue: { ok: true, detail: 'open' } };
-    const sick = await startIngestServer({ readiness: () => Promise.resolve(checks) });
+    const since = '2026-11-23T18:22:08.000Z';
+    const checks = {
+      database: { ok: false, detail: 'no answer', since, required: true },
+      queue: { ok: true, detail: 'open', since, required: true },
+    };
+    const status = 'not_ready' as const;
+    const sick = await startIngestServer({ readiness: () => Promise.resolve({ status, checks }) });
     try {
       expect((await sick.client.get('/v1/health/live')).status).toBe(200);
       const ready = await sick.client.get('/v1/health/ready');
-      expect([ready.status, ready.json()]).toEqual([503, { status: 'not_ready', checks }]);
+      expect([ready.status, ready.json()]).toEqual([503, { status, checks }]);
       const both = await sick.client.get('/v1/health');
-      expect([both.status, both.json()]).toEqual([503, { version: '0.0.0-test', live: true, ready: false, checks }]);
+      expect([both.status, both.json()]).toEqual([
+        503,
+        { version: '0.0.0-test', live: true, ready: false, status, checks },
+      ]);
     } finally {
       await sick.close();
     }

@@ -72,6 +72,7 @@ async function startScene(
     publish: async () => told.publishFailed?.(++publications),
     consume: (options, deliver) => broker.failed.consume(options, deliver),
     depth: () => broker.failed.depth(),
+    health: () => broker.failed.health(),
   };
   const registry: DeviceRegistry = {
     meet: async () => {

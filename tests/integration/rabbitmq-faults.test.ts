@@ -87,6 +87,7 @@ describe('RabbitMQ in trouble', () => {
       code: 'queue_unavailable',
       retryable: true,
     });
+    expect((await broker.telemetry.health()).publishing.ok).toBe(false);
     const settled = collector.consumer.acknowledgeThrough(3);
     while (events.named('queue_connection_lost').length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
     await settled;
@@ -112,6 +113,11 @@ describe('RabbitMQ in trouble', () => {
         retryable: true,
       });
       expect(events.named('queue_blocked').length).toBeGreaterThan(0);
+      const { publishing, consuming } = await broker.telemetry.health();
+      expect([publishing, consuming.ok]).toEqual([
+        { ok: false, detail: expect.stringContaining('for want of memory or disk') as string },
+        true,
+      ]);
       const collector = await Collector.on(broker.telemetry);
       await collector.acknowledge(1);
       expect(collector.ids).toEqual([0]);
@@ -120,6 +126,7 @@ describe('RabbitMQ in trouble', () => {
     }
     await publishUntilTaken(broker, message(2));
     expect(events.named('queue_unblocked').length).toBe(1);
+    expect((await broker.telemetry.health()).publishing.ok).toBe(true);
   });
 
   it('refuses at the length limit of a policy instead of dropping the oldest', async () => {

@@ -5,6 +5,7 @@ import { buildHttpServer, listenHttp } from '../../src/ingest/http-server.js';
 import { createEvents } from '../../src/monitoring/events.js';
 import { createLogger } from '../../src/monitoring/logger.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
+import { Readiness } from '../../src/monitoring/readiness.js';
 import { openEmbeddedBroker } from '../../src/queue/embedded-broker.js';
 import type { Database } from '../../src/storage/database.js';
 import { DeviceDirectory } from '../../src/storage/device-directory.js';
@@ -39,7 +40,7 @@ export async function startConsoleServer(port = 0): Promise<ConsoleServer> {
     metrics,
     broker,
     version: '0.0.0-test',
-    readiness: () => Promise.resolve({}),
+    readiness: () => new Readiness([]).report(),
     routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events })],
   });
   const url = await listenHttp(server, config.http, events);

@@ -7,6 +7,7 @@ import type { EventFields, EventName, Events } from '../../src/monitoring/events
 import { createEvents } from '../../src/monitoring/events.js';
 import { createLogger } from '../../src/monitoring/logger.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
+import { Readiness } from '../../src/monitoring/readiness.js';
 import { openEmbeddedBroker } from '../../src/queue/embedded-broker.js';
 import type { Broker, Delivery } from '../../src/queue/queue.js';
 import { Client } from './client.js';
@@ -67,7 +68,7 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     metrics,
     broker,
     version: '0.0.0-test',
-    readiness: () => Promise.resolve({ queue: { ok: true, detail: 'open' } }),
+    readiness: () => new Readiness([]).report(),
     ...rest,
     routes: [
       ...routes,
