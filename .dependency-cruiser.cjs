@@ -12,6 +12,7 @@ const OPEN_FILES = [
   'console/.*-routes', // registered on the one HTTP server by ingest
   'dead-letters/dead-letter-office',
   'dead-letters/letter-schemas',
+  'gateway/service-client',
   'ingest/caller',
   'ingest/device-scope',
   'jobs/job-runner',

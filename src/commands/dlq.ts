@@ -10,6 +10,7 @@ import { OperationalError } from '../telemetry/operational-error.js';
 import { correctionsOf, filterOf, limitOf, selectionOf, stateOf, type DlqOptions } from './dlq-options.js';
 import { loadSettings } from './load-settings.js';
 import { printLine as line, printTable as table } from './print-table.js';
+import { ownServiceAccess } from './service-access.js';
 import { withDatabase } from './with-database.js';
 
 /** Letters a request: each is one transaction. */
@@ -183,7 +184,7 @@ async function atOffice(
   const { config, events } = settings;
   const actor = `cli:${userInfo().username}`;
   const serviceUrl = config.database.url === '' ? readDirectoryLock(config.dataDir)?.serviceUrl : null;
-  if (serviceUrl != null) return work(new HttpLetterOffice(serviceUrl, process.env['DOWNHOLE_API_KEY']), actor);
+  if (serviceUrl != null) return work(new HttpLetterOffice(ownServiceAccess(config, serviceUrl)), actor);
   await withDatabase(settings, 'dlq', async (database) => {
     if ((await migrationStatus(database)).some(({ state }) => state === 'pending'))
       throw new OperationalError(

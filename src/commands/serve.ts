@@ -27,7 +27,10 @@ export async function serve(
   const { config, events, metrics } = parts.settings;
   const closers = new Closers();
   try {
-    const keys = config.http.requireKeys ? await KeyRing.open({ database: await parts.database(), events }) : undefined;
+    const { maxDevices } = config.pipeline;
+    const keys = config.http.requireKeys
+      ? await KeyRing.open({ database: await parts.database(), events, maxDevices })
+      : undefined;
     closers.add(() => keys?.close());
     const disk = parts.directory.isHeld ? [diskProbe(config)] : [];
     const readiness = new Readiness([...roles.flatMap(({ probes }) => probes), ...disk]);

@@ -1,4 +1,5 @@
 /** The dead letters of a running service, over its API. */
+import { explainNoAnswer, ServiceClient, type ServiceAccess, type ServiceAnswer } from '../gateway/service-client.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { DeadLetterOffice } from './dead-letter-office.js';
 import type {
@@ -14,13 +15,10 @@ import type {
 } from './letter-schemas.js';
 
 export class HttpLetterOffice implements DeadLetterOffice {
-  readonly #url: string;
-  readonly #key: string | undefined;
+  readonly #service: ServiceClient;
 
-  /** @param url base URL of the service @param key API key, where the service asks for one */
-  constructor(url: string, key?: string) {
-    this.#url = url;
-    this.#key = key;
+  constructor(access: ServiceAccess) {
+    this.#service = new ServiceClient(access);
   }
 
   list(query: ListQuery): Promise<LetterList> {
@@ -44,29 +42,24 @@ export class HttpLetterOffice implements DeadLetterOffice {
   }
 
   async #ask<T>(method: string, path: string, body?: object): Promise<T> {
-    let response: Response;
-    let text: string;
+    const { url } = this.#service;
+    const json = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)), contentType: 'application/json' };
+    let answer: ServiceAnswer;
     try {
-      response = await fetch(new URL(path, this.#url), {
-        method,
-        headers: {
-          ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      text = await response.text();
+      answer = await this.#service.call({ method, path, ...json });
     } catch (error) {
-      // fetch rejects only when there is no answer; whatever became of the request, making it again is harmless.
-      const message = `The service at ${this.#url} does not answer. When it is back, run the command again.`;
+      // A call rejects only when there is no answer; whatever became of the request, making it again is harmless.
+      const message = `The service at ${url} does not answer: ${explainNoAnswer(error)}. When it does, run the command again.`;
       throw new OperationalError('service_unavailable', message, { retryable: true, cause: error });
     }
-    if (response.ok) return JSON.parse(text) as T;
-    const usage = response.status === 400 || response.status === 404;
+    const { status, text } = answer;
+    if (status >= 200 && status < 300) return JSON.parse(text) as T;
+    const usage = status === 400 || status === 404;
+    const remedy = status === 401 || status === 403 ? ' Give a key with the scope admin in DOWNHOLE_API_KEY.' : '';
     throw new OperationalError(
       usage ? 'wrong_usage' : 'service_refused',
-      `The service at ${this.#url} answers with ${response.status}: ${text.slice(0, 500)}`,
-      { retryable: response.status >= 500 },
+      `The service at ${url} answers with ${status}: ${text.slice(0, 500)}${remedy}`,
+      { retryable: status >= 500 },
     );
   }
 }

@@ -39,6 +39,9 @@ export interface AcceptedRecords {
   readonly rejectedDevices: ReadonlyMap<string, number>;
 }
 
+/** Why the sender may not send records of a device; undefined when it may. */
+export type DeviceJudge = (deviceId: string) => Rejection | undefined;
+
 /** Messages stay small, so that the batches that the pipeline forms of them stay near their size. */
 const MAX_MESSAGE_RECORDS = 1000;
 const MAX_MESSAGE_BYTES = 1_048_576;
@@ -91,6 +94,7 @@ const scratch = new ReadingBatch(1);
 
 /**
  * Judges every record of a body.
+ * @param judge of a sender who may not send all devices; asked for each record that is good otherwise
  * @returns what to publish, or the rejection of the body as a whole
  */
 export function acceptRecords(
@@ -98,6 +102,7 @@ export function acceptRecords(
   type: BodyType,
   limits: IngestLimits,
   context: RecordContext,
+  judge?: DeviceJudge,
 ): AcceptedRecords | Rejection {
   const openers = countOpeners(bytes, MAX_PARSED_DEPTH);
   const isHarmless =
@@ -115,10 +120,12 @@ export function acceptRecords(
   const spans = fits && !mayBeDeep ? undefined : recordSpans(bytes, parsed.form);
   const rejections = new Rejections();
   for (let index = 0; index < count; index++) {
-    const rejection =
+    let rejection =
       (spans === undefined ? undefined : refuseSpan(bytes, spans, index, limits)) ??
       readRecord(parsed.records[index], parsed.context, scratch);
     scratch.clear();
+    if (judge !== undefined && (rejection === undefined || rejection.code === 'future_timestamp'))
+      rejection = judge(namedDevice(parsed.records[index], parsed.context) ?? '') ?? rejection;
     // A clock ahead is for the pipeline to set aside, where the record is kept.
     if (rejection !== undefined && rejection.code !== 'future_timestamp') {
       const deviceId = namedDevice(parsed.records[index], parsed.context);

@@ -108,7 +108,16 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   server.register(swagger, openApiOptions(options.version));
   if (options.broker !== undefined) {
     const { broker, ledger } = options;
-    server.register(telemetryRoute({ queue: broker.telemetry, events, limits: config.http, guard, ledger }));
+    server.register(
+      telemetryRoute({
+        queue: broker.telemetry,
+        events,
+        limits: config.http,
+        guard,
+        sites: options.keys?.sites,
+        ledger,
+      }),
+    );
   }
   server.register(healthRoutes(options));
   server.register(sessionRoutes({ keysRequired, authenticator, sessions }));

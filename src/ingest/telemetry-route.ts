@@ -5,9 +5,18 @@ import type { BodyType } from '../pipeline/read-body.js';
 import { isRejection } from '../pipeline/read-record.js';
 import type { MessageHeaders, Queue } from '../queue/queue.js';
 import type { Rejection } from '../telemetry/rejection.js';
-import { acceptRecords, detectBodyType, type AcceptedRecords, type IngestLimits } from './accept-records.js';
+import {
+  acceptRecords,
+  detectBodyType,
+  type AcceptedRecords,
+  type DeviceJudge,
+  type IngestLimits,
+} from './accept-records.js';
+import type { Caller } from './caller.js';
 import { AcceptedSchema, errors, NothingAcceptedSchema, TELEMETRY_CONTENT } from './api-schemas.js';
 import { HttpError } from './http-error.js';
+import type { DeviceSites } from './keys/device-sites.js';
+import { FleetJudge } from './keys/fleet-judge.js';
 import type { RateGuard } from './keys/rate-guard.js';
 
 /** Keeps count of what is refused at once, by the device that the record names; '' where it names none. */
@@ -20,6 +29,8 @@ export interface TelemetryRouteOptions {
   readonly events: Events;
   readonly limits: IngestLimits;
   readonly guard: RateGuard;
+  /** Where devices are; has to be there where keys are required. */
+  readonly sites?: DeviceSites | undefined;
   readonly ledger?: RejectionLedger | undefined;
 }
 
@@ -48,16 +59,38 @@ export function messageHeaders(
   return { schemaVersion: SCHEMA_VERSION, contentType, records, receivedUs, source: request.caller.actor };
 }
 
-export function telemetryRoute({ queue, events, limits, guard, ledger }: TelemetryRouteOptions): FastifyPluginAsync {
+export function telemetryRoute({
+  queue,
+  events,
+  limits,
+  guard,
+  sites,
+  ledger,
+}: TelemetryRouteOptions): FastifyPluginAsync {
   const countRefused = ({ caller }: FastifyRequest, code: string): void => {
     events.emit('records_received', { accepted: 0, rejected: 1, codes: { [code]: 1 }, source: caller.actor });
     ledger?.rejected('', 1, Date.now() * 1000);
   };
 
+  /** Keys without restrictions cost nothing a record. */
+  const judgeOf = ({ actor, fleet }: Caller): FleetJudge | undefined => {
+    if (fleet === undefined) return undefined;
+    if (sites === undefined) throw new Error('a key is restricted, and there is nobody to say where devices are');
+    return new FleetJudge(actor, fleet, sites);
+  };
+
   async function receive(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const receivedUs = Date.now() * 1000;
     const { bytes, type } = requestBytes(request);
-    const result = acceptRecords(bytes, type, limits, { receivedUs, sourceSystem: DEFAULT_SOURCE_SYSTEM });
+    const accept = (judge?: DeviceJudge): AcceptedRecords | Rejection =>
+      acceptRecords(bytes, type, limits, { receivedUs, sourceSystem: DEFAULT_SOURCE_SYSTEM }, judge);
+    const judge = judgeOf(request.caller);
+    let result = accept(judge?.judge);
+    if (judge?.needsLook === true) {
+      // Only where a device is new to this process: the second time everything is known.
+      await judge.lookUp();
+      result = accept(judge.judge);
+    }
     if (isRejection(result)) {
       if (result.code === 'too_large') throw new HttpError(413, result.code, result.message);
       countRefused(request, result.code);
@@ -82,7 +115,7 @@ export function telemetryRoute({ queue, events, limits, guard, ledger }: Telemet
     server.post(
       '/v1/telemetry',
       {
-        config: { rawBody: true, scope: 'write' },
+        config: { rawBody: true, scope: 'write', keepsToFleet: true },
         // Judged record by record, with reasons; the schema is for the document.
         validatorCompiler: () => () => true,
         schema: {

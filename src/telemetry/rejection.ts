@@ -16,6 +16,7 @@ export const REJECTION_CODES = {
   unknown_unit: 'the unit is not one of the channel',
   too_large: 'the record is larger than allowed',
   too_deep: 'the record is nested deeper than allowed',
+  forbidden_device: 'the API key is restricted to other sites or devices',
   too_many_devices: 'the limit of devices is reached',
   conflict: 'contradicts the row already stored under the same device and time',
   database_rejected: 'the database refused the row',

@@ -30,6 +30,7 @@ export async function startKeyedServer(options: IngestServerOptions = {}): Promi
   const keys = await KeyRing.open({
     database,
     events: ringEvents,
+    maxDevices: 50,
     // Tests say when: nothing happens in the background.
     refreshIntervalMs: 2 ** 30,
   });

@@ -158,8 +158,10 @@ export class Authenticator {
     );
   }
 
+  /** What is public is not limited: probes and the page must not compete with senders for what they may. */
   #limit(request: FastifyRequest): HttpError | undefined {
     const { guard } = this.#options;
+    if (scopeOf(request) === 'public') return undefined;
     return (
       guard.takeRequest(request.caller) ??
       (request.routeOptions.config.rawBody === true ? guard.refuseBody(request.caller) : undefined)

@@ -8,24 +8,29 @@ import type { Database } from '../../storage/database.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
 import type { Scope } from '../caller.js';
 import { newApiKeyText } from './api-key.js';
+import { DeviceSites } from './device-sites.js';
 import { noteLastUse, readActiveKeys, type ActiveKey } from './key-table.js';
 
 export interface KeyRingOptions {
   readonly database: Database;
   readonly events: Events;
+  /** Most devices of the installation: beyond them a key of one site registers none. */
+  readonly maxDevices: number;
   readonly refreshIntervalMs?: number;
 }
 
 /** Within this time a revoked key stops to work. */
 const REFRESH_INTERVAL_MS = 5000;
-/** How often last uses are written. */
-const NOTE_INTERVAL_MS = 60_000;
+/** How often last uses are written, and the sites of devices read again. */
+const HOUSEKEEPING_INTERVAL_MS = 60_000;
 /** A key that is not in the ring may have been made a moment ago: looked for at most so often, for all that ask. */
 const LOOK_INTERVAL_MS = 1000;
 /** A request waits no longer than this to hear whether its unknown key exists. */
 const LONGEST_LOOK_MS = 5000;
 
 export class KeyRing {
+  /** Where devices are, for keys that are restricted to sites. */
+  readonly sites: DeviceSites;
   readonly #database: Database;
   readonly #events: Events;
   #keys: ReadonlyMap<string, ActiveKey> = new Map();
@@ -42,9 +47,10 @@ export class KeyRing {
   private constructor(options: KeyRingOptions) {
     this.#database = options.database;
     this.#events = options.events;
+    this.sites = new DeviceSites(options);
     this.#timers = [
       setInterval(() => void this.refresh(), options.refreshIntervalMs ?? REFRESH_INTERVAL_MS).unref(),
-      setInterval(() => void this.noteUses(), NOTE_INTERVAL_MS).unref(),
+      setInterval(() => void this.#keepHouse(), HOUSEKEEPING_INTERVAL_MS).unref(),
     ];
   }
 
@@ -123,6 +129,10 @@ export class KeyRing {
   noteUses(): Promise<void> {
     this.#noting = this.#noting.then(() => this.#note());
     return this.#noting;
+  }
+
+  async #keepHouse(): Promise<void> {
+    await Promise.all([this.noteUses(), this.sites.refresh()]);
   }
 
   async #note(): Promise<void> {
