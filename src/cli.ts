@@ -6,6 +6,7 @@ import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { LIST_HELP, PURGE_HELP, REPLAY_HELP } from './commands/dlq-help.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
 import { addQueueCommands } from './commands/queue-commands.js';
+import { addLedgerCommands } from './commands/ledger-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -73,6 +74,7 @@ function buildProgram(): Command {
     .action(async () => (await import('./commands/migrate.js')).showMigrationStatus(program.opts()));
 
   addKeyCommands(program);
+  addLedgerCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);
   addQueueCommands(program);

@@ -1,13 +1,19 @@
 /** Rows as columns of text, for a terminal and for `awk`. What strangers named may hold anything: it becomes one line. */
 
-export function textTable(rows: readonly (readonly string[])[]): string {
+/** @param isFigure which columns stand to the right; default none */
+export function textTable(
+  rows: readonly (readonly string[])[],
+  isFigure: (column: number) => boolean = () => false,
+): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
   return cells
     .map(
       (row) =>
         `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .map((cell, column) =>
+            isFigure(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+          )
           .join('  ')
           .trimEnd()}\n`,
     )

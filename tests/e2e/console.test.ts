@@ -55,6 +55,13 @@ beforeAll(async () => {
     everySeconds: 1,
     drive: false,
   });
+  await database.script(`
+    INSERT INTO ledger (device_id, hour, stored, merged, duplicate, dead_lettered, rejected, last_at) VALUES
+      ('P-01', date_trunc('hour', now()), 1200, 3, 4, 0, 0, now()),
+      ('P-02', date_trunc('hour', now()), 100, 0, 0, 5, 6, now()),
+      ('P-02', date_trunc('hour', now()) - interval '2 hours', 10, 0, 0, 0, 1, now() - interval '2 hours'),
+      ('P-02', date_trunc('hour', now()) - interval '25 hours', 1, 0, 0, 0, 1000, now() - interval '25 hours'),
+      ('', date_trunc('hour', now()), 0, 0, 0, 0, 7, NULL)`);
   browser = await launchChromium();
 });
 
@@ -149,6 +156,24 @@ describe('fleet', () => {
     expect(await page.locator('tbody tr').count()).toBe(5);
     await page.unroute('**/v1/**');
     await page.getByText('The service does not answer').waitFor({ state: 'hidden' });
+  });
+});
+
+describe('the pipeline page', () => {
+  test('says where the data of the last 24 hours went, wells with losses first', async () => {
+    const { page, complaints } = await visit('/pipeline');
+    const table = page.getByRole('region', { name: /What became of the records/ });
+    await table.getByText('P-02').waitFor();
+    const rows = await table.locator('tbody tr').allInnerTexts();
+    expect(rows.map((row) => row.split(/\s*\t\s*/).slice(0, 7))).toEqual([
+      ['All wells', '1,336', '1,310', '3', '4', '5', '14'],
+      ['P-02', '122', '110', '0', '0', '5', '7'],
+      ['unknown device', '7', '0', '0', '0', '0', '7'],
+      ['P-01', '1,207', '1,200', '3', '4', '0', '0'],
+    ]);
+    await table.getByRole('link', { name: 'P-02' }).click();
+    await page.waitForURL('**/wells/P-02');
+    expect(complaints).toEqual([]);
   });
 });
 

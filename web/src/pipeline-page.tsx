@@ -1,9 +1,12 @@
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import type { PipelineStatus, StorageStatus } from '../../src/console/api-schemas.js';
 import { getJson } from './api.js';
+import { FigureTable } from './figure-table.js';
 import { LastSeen } from './fleet-table.js';
 import { formatBytes, formatDateTime, formatDuration, formatNumber, NO_VALUE } from './format.js';
 import { Icon } from './icons.js';
+import { Loaded } from './loaded.js';
+import { LossLedger } from './loss-ledger.js';
 import { usePoll } from './use-poll.js';
 
 const PIPELINE_POLL_MS = 2000;
@@ -18,24 +21,9 @@ export function PipelinePage(): JSX.Element {
         <h1>Pipeline and storage</h1>
       </div>
       <Loaded polled={pipeline}>{(data) => <Pipeline data={data} />}</Loaded>
+      <LossLedger />
       <Loaded polled={storage}>{(data) => <Storage data={data} />}</Loaded>
     </div>
-  );
-}
-
-interface LoadedProps<T> {
-  readonly polled: { readonly data: T | undefined; readonly error: Error | undefined };
-  readonly children: (data: T) => ComponentChildren;
-}
-
-function Loaded<T>({ polled, children }: LoadedProps<T>): JSX.Element {
-  return (
-    <>
-      {polled.error !== undefined && <p class="note bad">{polled.error.message}</p>}
-      {polled.data === undefined
-        ? polled.error === undefined && <p class="empty loading">Loading …</p>
-        : children(polled.data)}
-    </>
   );
 }
 
@@ -73,7 +61,7 @@ function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
               <Icon name="ok" /> None waits for a decision.
             </p>
           ) : (
-            <Table
+            <FigureTable
               label="Dead letters by reason"
               heads={['Reason', 'Letters', 'Last']}
               rows={data.dead_letters.map((letter) => [
@@ -121,7 +109,7 @@ function Queues({ data }: { readonly data: PipelineStatus }): JSX.Element {
       {data.queues.length === 0 ? (
         <p class="card muted">They are in another process: its metrics have their depth.</p>
       ) : (
-        <Table
+        <FigureTable
           label="Depth of the queues"
           heads={['Queue', 'Messages', 'Records', 'Size']}
           rows={data.queues.map((queue) => [
@@ -169,7 +157,7 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
           PostgreSQL {database.postgres}, {edition}; {formatBytes(database.bytes)} in all.
           {!database.survives_power_loss && ' This embedded database survives a kill of the process, not a power cut.'}
         </p>
-        <Table
+        <FigureTable
           label="Sizes of the tables"
           heads={['Table', 'Size', 'Chunks', 'Compressed', 'Saved', 'Stored until', 'Lag']}
           rows={tables.map((table) => [
@@ -188,7 +176,7 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
         {jobs.length === 0 ? (
           <p class="card muted">No job has run yet.</p>
         ) : (
-          <Table
+          <FigureTable
             label="Last runs of the jobs"
             heads={['Job', 'Last run', 'Took', 'Started', 'Last success']}
             rows={jobs.map((job) => [
@@ -226,47 +214,5 @@ function JobMark({ result }: { readonly result: string }): JSX.Element {
       <Icon name={look[1] as 'ok' | 'anomaly' | 'running'} />
       {result}
     </span>
-  );
-}
-
-interface TableProps {
-  readonly label: string;
-  readonly heads: readonly string[];
-  readonly rows: readonly (readonly ComponentChildren[])[];
-}
-
-/** First column names the row, the others are figures. */
-function Table({ label, heads, rows }: TableProps): JSX.Element {
-  return (
-    <div class="table-frame" role="region" aria-label={label} tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            {heads.map((head, at) => (
-              <th key={head} scope="col" class={at === 0 ? undefined : 'number'}>
-                <span class="heading">{head}</span>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((cells, row) => (
-            <tr key={row}>
-              {cells.map((cell, at) =>
-                at === 0 ? (
-                  <th key={at} scope="row">
-                    {cell}
-                  </th>
-                ) : (
-                  <td key={at} class="number">
-                    {cell}
-                  </td>
-                ),
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
