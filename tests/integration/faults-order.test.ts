@@ -109,7 +109,7 @@ describe('two pipelines', () => {
         return pipeline;
       };
       const publisher = await openBroker(
-        { dataDir: '', queue: { url: address, maxBytes: 0, segmentBytes: 0 } },
+        { dataDir: '', queue: { url: address, caFile: '', maxBytes: 0, segmentBytes: 0 } },
         silentEvents(),
       );
       onTestFinished(() => publisher.close());
