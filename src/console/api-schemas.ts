@@ -143,6 +143,9 @@ const ConservationSchema = Type.Object(
     duplicate: Type.Number(),
     dead_lettered: Type.Number(),
     rejected: Type.Number(),
+    handed_over: Type.Number({
+      description: 'Published here, and consumed by another process: it is recovered there.',
+    }),
     in_flight: Type.Number(),
     difference: Type.Number({
       description: 'received + recovered − all others; other than 0 only while a batch changes hands.',

@@ -45,17 +45,25 @@ function depths({ telemetry, failed }: Broker): PipelineStatus['queues'] {
 }
 
 async function conservation(metrics: Metrics, telemetry: Queue): Promise<PipelineStatus['conservation']> {
-  const [received, recovered] = await Promise.all([
+  const [received, recovered, handedOver] = await Promise.all([
     metrics.value('telemetry_records_received_total'),
     metrics.value('telemetry_records_recovered_total'),
+    metrics.value('telemetry_records_handed_over_total'),
   ]);
   const entries = await Promise.all(
     OUTCOMES.map(async (outcome) => [outcome, await metrics.value('telemetry_records_total', { outcome })] as const),
   );
   const outcomes = Object.fromEntries(entries) as Record<Outcome, number>;
   const inFlight = telemetry.depth().records;
-  const accounted = Object.values(outcomes).reduce((sum, count) => sum + count, inFlight);
-  return { received, recovered, ...outcomes, in_flight: inFlight, difference: received + recovered - accounted };
+  const accounted = Object.values(outcomes).reduce((sum, count) => sum + count, inFlight + handedOver);
+  return {
+    received,
+    recovered,
+    ...outcomes,
+    handed_over: handedOver,
+    in_flight: inFlight,
+    difference: received + recovered - accounted,
+  };
 }
 
 async function readDeadLetters(database: Database): Promise<PipelineStatus['dead_letters']> {

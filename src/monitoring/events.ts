@@ -121,6 +121,13 @@ export const EVENTS = {
       if (queue === 'telemetry') metrics.add('telemetry_records_recovered_total', records);
     },
   ),
+  queue_handed_over: event<{ queue: string; records: number }>(
+    'debug',
+    "records that this process published or held are another consumer's now",
+    (metrics, { queue, records }) => {
+      if (queue === 'telemetry') metrics.add('telemetry_records_handed_over_total', records);
+    },
+  ),
   queue_connection_lost: event<{ purpose: string; error: unknown }>(
     'warn',
     'the connection to RabbitMQ was lost; it is opened again',

@@ -23,6 +23,11 @@ export const METRICS = {
     help: 'Records that came out of the queue and were not received by this process, or came again: found at the start, published by others.',
     labels: [],
   },
+  telemetry_records_handed_over_total: {
+    type: 'counter',
+    help: 'Records that this process published into RabbitMQ, or held, and another process consumes: there they are recovered.',
+    labels: [],
+  },
   telemetry_records_total: {
     type: 'counter',
     help: 'Records by what became of them: stored, merged, duplicate, dead_lettered, rejected.',

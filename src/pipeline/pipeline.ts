@@ -19,7 +19,7 @@ import type { Evaluator } from './evaluator.js';
 import type { LossLedger } from './loss-ledger.js';
 import { fillBatch, refuseRows, type RefusedRecord } from './prepared-batch.js';
 import { RatePacer } from './rate-pacer.js';
-import { countCodes, countOutcomes, deadLettersOf } from './settlement.js';
+import { countCodes, countOutcomes, countUncounted, deadLettersOf } from './settlement.js';
 import { StateCheckpoints } from './state-checkpoints.js';
 
 export interface PipelineOptions {
@@ -365,6 +365,9 @@ export class Pipeline {
         codes: {},
         source: work.request.message.headers.source,
       });
+    } else {
+      const records = countUncounted(work.messages, batch, refused);
+      if (records > 0) events.emit('queue_recovered', { queue: 'telemetry', records });
     }
     const { seconds } = written;
     events.emit('batch_written', { outcomes, codes: countCodes(letters), anomalies, records: batch.length, seconds });

@@ -26,7 +26,10 @@ const contextOf = (message: Message, nowUs: number): RecordContext => ({
 
 /** Reads a message's body; a rejection when nothing in it can be read. */
 export function readMessage(message: Message, nowUs: number): ParsedBody | Rejection {
-  return readBody(message.body, message.headers.contentType, contextOf(message, nowUs));
+  const parsed = readBody(message.body, message.headers.contentType, contextOf(message, nowUs));
+  // It was counted as one record where nobody knew how many it has: that one has to become something.
+  const isEmpty = message.headers.records === null && !isRejection(parsed) && parsed.records.length === 0;
+  return isEmpty ? reject('no_records', '', 'the message has no records') : parsed;
 }
 
 function deviceOf(record: unknown, context: RecordContext): string | null {

@@ -2,7 +2,10 @@
  * What one process knows about the content of a queue on a broker, which tells the number of messages and nothing else.
  *
  * Counted exactly: what was published here and not yet delivered here, and what the consumer holds. Everything else that
- * waits on the broker is known by number alone, until it is delivered; from then on it counts as recovered.
+ * waits on the broker is known by number alone, until it is delivered; from then on it counts as recovered. What was
+ * published here and another process consumes is handed over: it is recovered there. So the books of each process
+ * balance: published + recovered = settled + handed over + depth. Whatever is judged wrongly meanwhile (the broker's
+ * answers are of the past) only moves records from one of these to another.
  */
 import { randomBytes } from 'node:crypto';
 import type { QueueDepth } from './queue.js';
@@ -13,6 +16,20 @@ export interface MessageSize {
   readonly bytes: number;
 }
 
+/** A message on its way to the broker. */
+export interface SentMessage {
+  readonly messageId: string;
+  readonly size: MessageSize;
+}
+
+/** Told how many records came or went past this process. */
+export interface AccountsListener {
+  /** They came, and this process has not received them, or not for the first time. */
+  readonly recovered: (records: number) => void;
+  /** They were published or held here, and are another consumer's now. */
+  readonly handedOver: (records: number) => void;
+}
+
 type Tally = { -readonly [K in keyof QueueDepth]: QueueDepth[K] };
 
 /** Publications that failed and may be on the broker all the same: more than these are not remembered. */
@@ -20,7 +37,7 @@ const MAX_ABANDONED = 100_000;
 
 export class RabbitmqAccounts {
   readonly #instance = randomBytes(9).toString('base64url');
-  readonly #recovered: (records: number) => void;
+  readonly #listener: AccountsListener;
   /** Published here, confirmed, and not delivered here. */
   readonly #waiting: Tally = { messages: 0, records: 0, bytes: 0 };
   /** Delivered and not acknowledged, over lost connections too. */
@@ -28,77 +45,71 @@ export class RabbitmqAccounts {
   /** Messages on the broker that this process has not seen. */
   #unseen = 0;
   #lastSequence = 0;
+  /** Numbers whose publication is under way, and whether the delivery was faster than the confirm. */
+  readonly #underWay = new Map<number, boolean>();
   /** Messages of this process come in the order of their numbers: up to here each has been delivered once. */
   #deliveredThrough = 0;
   /** Numbers beyond that whose publisher was told that they failed. */
   readonly #abandoned = new Set<number>();
-  /** Moves with everything that happens here: a broker's answer about a quiet moment is exact. */
-  #activity = 0;
-  #activityAtObservation = -1;
+  /** Since the last observation: the messages that waited then, unless something was delivered meanwhile. */
+  #waitedSince = 0;
 
-  /** @param recovered is told how many records came that this process has not received, or not for the first time */
-  constructor(recovered: (records: number) => void) {
-    this.#recovered = recovered;
+  constructor(listener: AccountsListener) {
+    this.#listener = listener;
   }
 
   depth(): QueueDepth {
-    const sum = (key: keyof QueueDepth): number => Math.max(0, this.#waiting[key] + this.#inHand[key]);
+    const sum = (key: keyof QueueDepth): number => this.#waiting[key] + this.#inHand[key];
     return { messages: sum('messages') + this.#unseen, records: sum('records'), bytes: sum('bytes') };
   }
 
   nextMessageId(): string {
-    return `${this.#instance}:${++this.#lastSequence}`;
+    this.#underWay.set(++this.#lastSequence, false);
+    return `${this.#instance}:${this.#lastSequence}`;
   }
 
-  /** A publication has succeeded as a whole. */
-  published(sizes: readonly MessageSize[]): void {
-    this.#activity++;
-    for (const size of sizes) add(this.#waiting, size, 1);
+  /** Its publication has succeeded as a whole. */
+  published({ messageId, size }: SentMessage): void {
+    if (this.#endPublication(messageId)) return; // delivered already
+    this.#waiting.messages++;
+    this.#waiting.records += recordsOf(size);
+    this.#waiting.bytes += size.bytes;
   }
 
-  /** A publication has failed: what it sent may be on the broker all the same, and its publisher sends it again. */
-  abandoned(messageIds: readonly string[], sizes: readonly MessageSize[]): void {
-    this.#activity++;
-    messageIds.forEach((id, index) => {
-      const sequence = this.#sequenceOf(id) as number;
-      const size = sizes[index] as MessageSize;
-      if (sequence > this.#deliveredThrough) {
-        if (this.#abandoned.size < MAX_ABANDONED) this.#abandoned.add(sequence);
-        return;
-      }
-      // Its delivery was faster than the failure, and was taken for that of a good one.
-      add(this.#waiting, size, 1);
-      this.#recovered(size.records ?? 1);
-    });
+  /** Its publication has failed: it may be on the broker all the same, and its publisher sends it again. */
+  abandoned({ messageId, size }: SentMessage): void {
+    const sequence = this.#sequenceOf(messageId) as number;
+    if (this.#endPublication(messageId)) this.#listener.recovered(recordsOf(size));
+    else if (sequence > this.#deliveredThrough && this.#abandoned.size < MAX_ABANDONED) this.#abandoned.add(sequence);
   }
 
   delivered(messageId: string | undefined, size: MessageSize): void {
-    this.#activity++;
-    add(this.#inHand, size, 1);
+    this.#waitedSince = 0;
+    move(this.#inHand, size, 1);
     const sequence = this.#sequenceOf(messageId);
-    if (sequence !== undefined && sequence > this.#deliveredThrough) {
-      for (const number of this.#abandoned) {
-        if (number < sequence)
-          this.#abandoned.delete(number); // they were not on the broker, or would have come before
-        else break;
-      }
-      this.#deliveredThrough = sequence;
-      if (!this.#abandoned.delete(sequence)) return add(this.#waiting, size, -1);
+    const isFirst = sequence !== undefined && sequence > this.#deliveredThrough;
+    if (isFirst) this.#deliveredThrough = sequence;
+    if (sequence !== undefined && this.#underWay.get(sequence) === false) {
+      this.#underWay.set(sequence, true);
+      return;
     }
-    this.#unseen = Math.max(0, this.#unseen - 1);
-    this.#recovered(size.records ?? 1);
+    const known = isFirst && !this.#wasAbandoned(sequence) ? this.#takeFromWaiting(size) : undefined;
+    if (known === undefined) this.#unseen = Math.max(0, this.#unseen - 1);
+    const unknown = recordsOf(size) - (known ?? 0);
+    if (unknown > 0) this.#listener.recovered(unknown);
   }
 
   /** Acknowledged, or settled on a connection that is gone. */
   settled(sizes: readonly MessageSize[]): void {
-    this.#activity++;
-    for (const size of sizes) add(this.#inHand, size, -1);
+    for (const size of sizes) move(this.#inHand, size, -1);
   }
 
   /** The consumer has given these back to the broker. */
   returned(sizes: readonly MessageSize[]): void {
     this.settled(sizes);
     this.#unseen += sizes.length;
+    const records = sizes.reduce((sum, size) => sum + recordsOf(size), 0);
+    if (records > 0) this.#listener.handedOver(records);
   }
 
   /**
@@ -108,11 +119,50 @@ export class RabbitmqAccounts {
    * @param consuming whether a consumer of this process may be taking them
    */
   observed(waiting: number, unconfirmed: number, consuming: boolean): void {
-    const quiet = this.#activity === this.#activityAtObservation;
-    this.#activityAtObservation = this.#activity;
-    // Another process consumes what was published here: what is left is an estimate by the mean size.
-    if (waiting < this.#waiting.messages && (quiet || !consuming)) scale(this.#waiting, waiting);
+    // What waited when the broker was asked last, and was not delivered here since, another process has.
+    const mustBeThere = consuming ? this.#waitedSince : this.#waiting.messages;
+    if (waiting < mustBeThere) this.#handOver(waiting);
+    this.#waitedSince = this.#waiting.messages;
     this.#unseen = Math.max(0, waiting - this.#waiting.messages - unconfirmed);
+  }
+
+  /** All but so many of those that wait are gone: how large those are is an estimate by the mean size. */
+  #handOver(left: number): void {
+    const { messages, records, bytes } = this.#waiting;
+    const share = messages === 0 ? 0 : left / messages;
+    this.#waiting.messages = left;
+    this.#waiting.records = Math.round(records * share);
+    this.#waiting.bytes = Math.round(bytes * share);
+    if (records > this.#waiting.records) this.#listener.handedOver(records - this.#waiting.records);
+  }
+
+  /** How many records of the message were known to wait; undefined when no message was. */
+  #takeFromWaiting(size: MessageSize): number | undefined {
+    const waiting = this.#waiting;
+    if (waiting.messages === 0) return undefined;
+    const known = Math.min(waiting.records, recordsOf(size));
+    waiting.messages--;
+    waiting.records -= known;
+    waiting.bytes = Math.max(0, waiting.bytes - size.bytes);
+    if (waiting.messages === 0) this.#handOver(0); // what the estimate had too much
+    return known;
+  }
+
+  /** Whether the publication of this message has failed. Earlier ones were not on the broker, or would have come before. */
+  #wasAbandoned(sequence: number): boolean {
+    for (const number of this.#abandoned) {
+      if (number >= sequence) break;
+      this.#abandoned.delete(number);
+    }
+    return this.#abandoned.delete(sequence);
+  }
+
+  /** Whether the message has been delivered already. */
+  #endPublication(messageId: string): boolean {
+    const sequence = this.#sequenceOf(messageId) as number;
+    const wasDelivered = this.#underWay.get(sequence) === true;
+    this.#underWay.delete(sequence);
+    return wasDelivered;
   }
 
   #sequenceOf(messageId: string | undefined): number | undefined {
@@ -121,15 +171,10 @@ export class RabbitmqAccounts {
   }
 }
 
-function add(tally: Tally, { records, bytes }: MessageSize, sign: 1 | -1): void {
-  tally.messages += sign;
-  tally.records += sign * (records ?? 1);
-  tally.bytes += sign * bytes;
-}
+const recordsOf = ({ records }: MessageSize): number => records ?? 1;
 
-function scale(tally: Tally, messages: number): void {
-  const share = messages / tally.messages;
-  tally.messages = messages;
-  tally.records = Math.round(tally.records * share);
-  tally.bytes = Math.round(tally.bytes * share);
+function move(tally: Tally, size: MessageSize, sign: 1 | -1): void {
+  tally.messages += sign;
+  tally.records += sign * recordsOf(size);
+  tally.bytes += sign * size.bytes;
 }

@@ -111,7 +111,10 @@ class RabbitmqBroker implements Broker {
 
   #createQueue(name: Name): RabbitmqQueue {
     const { events, publishTimeoutMs = 10_000 } = this.#options;
-    const accounts = new RabbitmqAccounts((records) => events.emit('queue_recovered', { queue: name, records }));
+    const accounts = new RabbitmqAccounts({
+      recovered: (records) => events.emit('queue_recovered', { queue: name, records }),
+      handedOver: (records) => events.emit('queue_handed_over', { queue: name, records }),
+    });
     const route = this.#topology[name];
     const publisher = new RabbitmqPublisher({
       route,

@@ -3,6 +3,7 @@ import type { ConsumeMessage, Options } from 'amqplib';
 import { gunzipSync } from 'node:zlib';
 import type { FailureHeaders, MessageHeaders, OutgoingMessage } from './queue.js';
 
+const APP_ID = 'downhole';
 /** A compressed body of a third party may not become longer than this. */
 const MAX_INFLATED_BYTES = 16 * 1024 * 1024;
 
@@ -14,7 +15,7 @@ export function toProperties(headers: MessageHeaders, messageId: string): Option
     mandatory: true,
     contentType,
     messageId,
-    appId: 'downhole',
+    appId: APP_ID,
     headers: {
       schema_version: schemaVersion,
       ...(records === null ? {} : { records }),
@@ -35,7 +36,8 @@ export function fromDelivery({ properties, content }: ConsumeMessage): OutgoingM
     headers: {
       schemaVersion: count(given['schema_version']) ?? 1,
       contentType: contentTypeOf(properties.contentType),
-      records: count(given['records']),
+      // Whatever others mean by it: a wrong count would be wrong in the books for ever.
+      records: properties.appId === APP_ID ? count(given['records']) : null,
       receivedUs: count(given['received_us']),
       source: text(given['source']) ?? text(properties.appId) ?? 'amqp',
       ...(failure === undefined ? {} : { failure }),

@@ -7,7 +7,7 @@ import type { ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { withinTime } from '../telemetry/time-limit.js';
 import type { OutgoingMessage } from './queue.js';
-import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
+import type { RabbitmqAccounts, SentMessage } from './rabbitmq-accounts.js';
 import { isConnectionLoss } from './rabbitmq-connection.js';
 import { messageIdOf, toProperties } from './rabbitmq-message.js';
 import type { Route } from './rabbitmq-topology.js';
@@ -26,9 +26,7 @@ export interface RabbitmqPublisherOptions {
 const WINDOW_MESSAGES = 8192;
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
-interface Sent {
-  readonly messageId: string;
-  readonly size: MessageSize;
+interface Sent extends SentMessage {
   /** How it failed, if it did. */
   failure?: OperationalError | undefined;
 }
@@ -96,13 +94,10 @@ export class RabbitmqPublisher {
       await this.#inTime(Promise.all(confirmations), deadlineMs);
     } catch (error) {
       for (const confirmation of confirmations) confirmation.catch(() => {}); // the first failure is told
-      this.#options.accounts.abandoned(
-        sent.map(({ messageId }) => messageId),
-        sent.map(({ size }) => size),
-      );
+      for (const message of sent) this.#options.accounts.abandoned(message);
       throw error;
     }
-    this.#options.accounts.published(sent.map(({ size }) => size));
+    for (const message of sent) this.#options.accounts.published(message);
   }
 
   /** No further publications; waits for those under way. */

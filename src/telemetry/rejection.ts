@@ -4,6 +4,7 @@ import { nestsDeeperThan } from './nesting.js';
 /** Closed list of reasons: the `code` of the ingest API and `reason` of a dead letter. */
 export const REJECTION_CODES = {
   malformed_json: 'not JSON',
+  no_records: 'the message has no records',
   not_an_object: 'a record is a JSON object',
   missing_field: 'a required field is missing',
   wrong_type: 'a field has the wrong type',

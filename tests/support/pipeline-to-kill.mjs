@@ -37,9 +37,10 @@ const commands = {
     events.emit('records_received', { accepted, rejected: 0, codes: {}, source: 'test' });
   },
   async look() {
-    const [received, recovered] = await Promise.all([
+    const [received, recovered, handedOver] = await Promise.all([
       metrics.value('telemetry_records_received_total'),
       metrics.value('telemetry_records_recovered_total'),
+      metrics.value('telemetry_records_handed_over_total'),
     ]);
     const outcomes = {};
     for (const outcome of ['stored', 'merged', 'duplicate', 'dead_lettered'])
@@ -47,7 +48,7 @@ const commands = {
     const { records, messages } = broker.telemetry.depth();
     return {
       came: received + recovered,
-      went: records + (await metrics.value('telemetry_records_total')),
+      went: records + handedOver + (await metrics.value('telemetry_records_total')),
       outcomes,
       waiting: messages + broker.failed.depth().messages,
       retries: await metrics.value('telemetry_write_retries_total'),

@@ -75,7 +75,8 @@ export async function startPipeline(
       const came =
         (await metrics.value('telemetry_records_received_total')) +
         (await metrics.value('telemetry_records_recovered_total'));
-      return { came, went: (await outcomes()) + broker.telemetry.depth().records };
+      const handedOver = await metrics.value('telemetry_records_handed_over_total');
+      return { came, went: (await outcomes()) + handedOver + broker.telemetry.depth().records };
     },
     async stop() {
       await pipeline.stop();

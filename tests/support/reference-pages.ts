@@ -61,7 +61,7 @@ export function metricsPage(): string {
     '# Metrics',
     '`GET /metrics` answers in the Prometheus text format. Beside these there are the process metrics of Node.js if they are enabled there.',
     table(['metric', 'type', 'labels', 'meaning'], rows),
-    'Every record is counted: `received + recovered = stored + merged + duplicate + dead_lettered + rejected + in flight`, where received is `telemetry_records_received_total`, recovered is `telemetry_records_recovered_total`, in flight is `telemetry_records_in_flight`, and the rest are the outcomes of `telemetry_records_total`.',
+    'Every record is counted: `received + recovered = stored + merged + duplicate + dead_lettered + rejected + handed over + in flight`, where received is `telemetry_records_received_total`, recovered is `telemetry_records_recovered_total`, handed over is `telemetry_records_handed_over_total`, in flight is `telemetry_records_in_flight`, and the rest are the outcomes of `telemetry_records_total`.',
     '',
   ].join('\n\n');
 }

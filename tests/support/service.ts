@@ -111,13 +111,14 @@ async function readMetric(service: Pick<Service, 'url'>, name: string, labels = 
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** Both sides of `received + recovered = stored + merged + duplicate + dead-lettered + rejected + in flight`. */
+/** Both sides of `received + recovered = stored + merged + duplicate + dead-lettered + rejected + handed over + in flight`. */
 async function conservation(service: Pick<Service, 'url'>): Promise<{ came: number; went: number; inFlight: number }> {
   const came =
     (await readMetric(service, 'telemetry_records_received_total')) +
     (await readMetric(service, 'telemetry_records_recovered_total'));
   const inFlight = await readMetric(service, 'telemetry_records_in_flight');
-  return { came, went: (await readMetric(service, 'telemetry_records_total')) + inFlight, inFlight };
+  const handedOver = await readMetric(service, 'telemetry_records_handed_over_total');
+  return { came, went: (await readMetric(service, 'telemetry_records_total')) + handedOver + inFlight, inFlight };
 }
 
 /** Waits until nothing is in flight and returns the balance. */

@@ -95,6 +95,12 @@ function Equation({ conservation }: { readonly conservation: Conservation }): JS
           <Term label={OUTCOME_WORDS[outcome]} value={conservation[outcome]} />
         </span>
       ))}
+      {conservation.handed_over > 0 && (
+        <>
+          <Sign>+</Sign>
+          <Term label="handed over" value={conservation.handed_over} />
+        </>
+      )}
       <span class={`mark ${balanced ? 'good' : 'warn'}`}>
         <Icon name={balanced ? 'ok' : 'transient'} />
         {balanced ? 'Every record is accounted for' : `${formatNumber(conservation.difference)} changing hands`}
