@@ -5,8 +5,11 @@ import { loadConfig } from '../../dist/src/config/load-config.js';
 import { createEvents } from '../../dist/src/monitoring/events.js';
 import { createLogger } from '../../dist/src/monitoring/logger.js';
 import { Metrics } from '../../dist/src/monitoring/metrics.js';
+import { LedgerKeeper } from '../../dist/src/pipeline/ledger-keeper.js';
+import { LossLedger } from '../../dist/src/pipeline/loss-ledger.js';
 import { startDeadLetterDrainer } from '../../dist/src/queue/dead-letter-drainer.js';
 import { openBroker } from '../../dist/src/queue/open-broker.js';
+import { LedgerStore } from '../../dist/src/storage/ledger-store.js';
 import { openDatabase } from '../../dist/src/storage/open-database.js';
 import { openDeviceState } from '../../dist/src/storage/open-device-state.js';
 
@@ -18,7 +21,9 @@ const database = await openDatabase(config, events);
 const broker = await openBroker(config, events);
 const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
 const state = await openDeviceState(config, database, events);
-const pipeline = await buildPipeline({ config, events }, database, broker, state);
+const ledger = new LossLedger(() => Date.now() * 1000);
+const keeper = new LedgerKeeper({ ledger, sink: new LedgerStore(database), events });
+const pipeline = await buildPipeline({ config, events }, database, broker, state, ledger);
 await pipeline.start();
 
 let peakBytes = 0;
@@ -61,6 +66,7 @@ const commands = {
     await state.close();
     await drainer.stop();
     await broker.close();
+    await keeper.stop();
     await database.close();
   },
 };
