@@ -53,6 +53,9 @@ export class ServerSession implements Session {
     return this.#call(async () => {
       const stream = this.#client.query(copyFrom(`COPY ${target} FROM STDIN WITH (FORMAT binary)`));
       const finished = once(stream, 'finish');
+      // Ending a stream whose session is already gone reports a second error, which nobody would hear: `finished` has
+      // the first one, the reason.
+      stream.on('error', ignoreFurtherErrors);
       for (const chunk of data) {
         // One chunk at a time: this is the back-pressure, and nothing stays queued behind a refusal.
         const written = new Promise<void>((resolve, reject) => {
@@ -132,3 +135,6 @@ export class ServerSession implements Session {
     }
   }
 }
+
+/** For errors after the first of a stream, which has been thrown to the caller already. */
+function ignoreFurtherErrors(): void {}
