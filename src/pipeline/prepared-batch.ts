@@ -6,7 +6,7 @@ import type { DeviceTable } from './device-table.js';
 import type { Message } from './batch-former.js';
 import { originalRecord } from './original-record.js';
 import { readBody, type ParsedBody } from './read-body.js';
-import { isRejection, readRecord, type RecordContext } from './read-record.js';
+import { isRejection, MAX_DEVICE_ID_LENGTH, readRecord, type RecordContext } from './read-record.js';
 
 /** A record (or a whole message) that cannot be stored, with its original bytes. */
 export interface RefusedRecord {
@@ -32,11 +32,18 @@ export function readMessage(message: Message, nowUs: number): ParsedBody | Rejec
   return isEmpty ? reject('no_records', '', 'the message has no records') : parsed;
 }
 
+/** As the record names it, cut to what a device id may have: characters, which may be two UTF-16 units each. */
 function deviceOf(record: unknown, context: RecordContext): string | null {
   const id =
     typeof record === 'object' && record !== null && 'device_id' in record ? record.device_id : context.deviceId;
-  return typeof id === 'string' && id.isWellFormed() ? id.slice(0, 128) : null;
+  if (typeof id !== 'string' || !id.isWellFormed()) return null;
+  return id.length <= MAX_DEVICE_ID_LENGTH ? id : firstCharacters(id, MAX_DEVICE_ID_LENGTH);
 }
+
+const firstCharacters = (text: string, count: number): string =>
+  Array.from(text.slice(0, 2 * count))
+    .slice(0, count)
+    .join('');
 
 /** The refusal of record `index` of a message. */
 export function refuse(message: Message, parsed: ParsedBody, index: number, rejection: Rejection): RefusedRecord {

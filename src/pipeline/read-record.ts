@@ -30,7 +30,8 @@ export interface RecordContext {
 }
 
 const MAX_FUTURE_US = 600 * 1_000_000;
-const MAX_DEVICE_ID_LENGTH = 128;
+/** Characters of a device id, code points. */
+export const MAX_DEVICE_ID_LENGTH = 128;
 /** Below zero by less than this share of the zero-offset tolerance: the rounding of a conversion, no offset. */
 const ROUNDING_SHARE = 1e-9;
 const MAX_SOURCE_LENGTH = 128;

@@ -119,3 +119,20 @@ describe('the original bytes of a refused record', () => {
     expect(lettersOf(message(`[{"b":1},${deep}]`, 'application/json')).map(String)).toEqual(['{"b":1}', deep]);
   });
 });
+
+describe('the device of a refused record', () => {
+  const deviceIn = (deviceId: string): string | null => {
+    const sent = message(JSON.stringify([{ device_id: deviceId }]), 'application/json');
+    return refuse(sent, parsedOf(sent), 0, REFUSAL).failure.deviceId;
+  };
+
+  it('is the id as it came where that can be one, and else cut between two characters', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('a', 'é', '🛢', '\u{10ffff}'), maxLength: 300 }), (id) => {
+        const kept = deviceIn(id);
+        expect(kept).toBe(Array.from(id).slice(0, 128).join(''));
+        expect(kept?.isWellFormed()).toBe(true);
+      }),
+    );
+  });
+});
