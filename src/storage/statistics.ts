@@ -35,44 +35,52 @@ const WATERMARKS_SQL = `
   FROM _timescaledb_catalog.continuous_agg a
   WHERE a.user_view_schema = current_schema() AND a.user_view_name = ANY ($1)`;
 
-/** The newest reading of any device. From devices: telemetry has no index on time alone. */
-const NEWEST_SQL = `
-  SELECT extract(epoch FROM now())::float8 AS now,
-    (SELECT extract(epoch FROM max(last_seen))::float8 FROM devices) AS newest`;
+/** The oldest and the newest reading of any device. From devices: telemetry has no index on time alone. */
+const SPAN_SQL = `
+  SELECT extract(epoch FROM now())::float8 AS now, extract(epoch FROM min(first_seen))::float8 AS oldest,
+    extract(epoch FROM max(last_seen))::float8 AS newest
+  FROM devices`;
+
+interface Span {
+  /** Epoch seconds, like the others. */
+  readonly now: number;
+  readonly oldest: number | null;
+  readonly newest: number | null;
+}
 
 /** How far each aggregate is stored, coarsest last; empty without TimescaleDB community. */
 export async function latestWatermarks(database: Database): Promise<LevelWatermark[]> {
   if (database.capabilities.timescale !== 'community') return [];
-  const [windows, watermarks, [clock]] = await Promise.all([
+  const [windows, watermarks, [span]] = await Promise.all([
     readRefreshWindows(database),
     database.query<{ view: string; watermark: number | null }>(WATERMARKS_SQL, [
       AGGREGATE_LEVELS.map(({ view }) => view),
     ]),
-    database.query<{ now: number; newest: number | null }>(NEWEST_SQL),
+    database.query<Span & Row>(SPAN_SQL),
   ]);
   return AGGREGATE_LEVELS.map(({ name, view, bucketSeconds }) => {
     const watermarkSeconds = watermarks.find((row) => row.view === view)?.watermark ?? null;
     const window = windows.get(name);
     const lagSeconds =
-      clock === undefined || clock.newest === null || window === undefined
-        ? 0
-        : refreshLag(clock.now, clock.newest, watermarkSeconds, bucketSeconds, window);
+      span === undefined || window === undefined ? 0 : refreshLag(span, watermarkSeconds, bucketSeconds, window);
     return { level: name, watermarkSeconds, lagSeconds };
   });
 }
 
 /** What is closed, has readings and is not stored. Without newer readings a watermark stands still and is no lag. */
 function refreshLag(
-  now: number,
-  newest: number,
+  { now, oldest, newest }: Span,
   watermark: number | null,
   bucketSeconds: number,
   window: { readonly startOffsetSeconds: number; readonly endOffsetSeconds: number },
 ): number {
-  const endOfData = (Math.floor(newest / bucketSeconds) + 1) * bucketSeconds;
-  const due = Math.min(endOfData, Math.floor((now - window.endOffsetSeconds) / bucketSeconds) * bucketSeconds);
-  // Readings older than the window are the business of the late refresh, which has its own measure.
-  return Math.max(0, due - Math.max(watermark ?? Number.NEGATIVE_INFINITY, now - window.startOffsetSeconds));
+  if (newest === null) return 0;
+  const bucketOf = (seconds: number): number => Math.floor(seconds / bucketSeconds) * bucketSeconds;
+  const due = Math.min(bucketOf(newest) + bucketSeconds, bucketOf(now - window.endOffsetSeconds));
+  // While nothing is stored it counts from the first reading on. Readings older than the window are the business of
+  // the late refresh, which has its own measure.
+  const done = watermark ?? (oldest === null ? Number.NEGATIVE_INFINITY : bucketOf(oldest));
+  return Math.max(0, due - Math.max(done, now - window.startOffsetSeconds));
 }
 
 const TABLES_SQL = `

@@ -92,6 +92,24 @@ describe.each(timescaleTargets())('the aggregates, $name', (target) => {
     await opened?.remove();
   });
 
+  it('are not behind while nothing that came is due, and no further than the first reading', async () => {
+    const lags = async (): Promise<number[]> => (await latestWatermarks(database)).map(({ lagSeconds }) => lagSeconds);
+    const report = (age: string): Promise<number> =>
+      database.execute(
+        `INSERT INTO devices (device_id, first_seen, last_seen) VALUES ('first', now() - $1::interval, now())
+        ON CONFLICT (device_id) DO UPDATE SET first_seen = excluded.first_seen`,
+        [age],
+      );
+    expect(Math.max(...(await lags()))).toBe(0);
+    await report('1 second');
+    expect(Math.max(...(await lags()))).toBe(0);
+    await report('3 hours');
+    const behind = Math.max(...(await lags()));
+    expect(behind).toBeGreaterThan(3600);
+    expect(behind).toBeLessThanOrEqual(4 * 3600);
+    await database.execute(`DELETE FROM devices WHERE device_id = 'first'`);
+  });
+
   it('are exact before anything has been stored: computed on reading', async () => {
     await insert(randomRows(midnightMs - 2 * DAY, startedMs - 5 * MINUTE, 90_000));
     await compareAll();
