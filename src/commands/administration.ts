@@ -12,6 +12,7 @@ import { migrate, migrationStatus } from '../storage/migrator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { Settings } from './load-settings.js';
+import { refuseOlderSchema } from './schema-state.js';
 import { ownServiceAccess } from './service-access.js';
 import { withDatabase } from './with-database.js';
 
@@ -53,16 +54,11 @@ export async function withAdministration<T>(
 }
 
 /** The first key is made before the first start: then the tables are, too. A database in use is not migrated on the side. */
-async function prepareSchema({ config, events, schemaSubset }: Settings, database: Database): Promise<void> {
-  const status = await migrationStatus(database);
-  const pending = status.filter(({ state }) => state === 'pending').length;
-  if (pending === status.length)
-    await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
-  else if (pending > 0 && schemaSubset === undefined)
-    throw new OperationalError(
-      'schema_pending',
-      `The database waits for ${pending} migrations of this version. Run \`downhole migrate\`, or start the service.`,
-    );
+async function prepareSchema(settings: Settings, database: Database): Promise<void> {
+  const { config, events, schemaSubset } = settings;
+  const isEmpty = (await migrationStatus(database)).every(({ state }) => state === 'pending');
+  if (!isEmpty) return refuseOlderSchema(database, settings);
+  await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
 }
 
 function onDatabase(database: Database): Administration {

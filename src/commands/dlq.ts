@@ -5,11 +5,11 @@ import { DatabaseLetterOffice, type DeadLetterOffice } from '../dead-letters/dea
 import { HttpLetterOffice } from '../dead-letters/http-letter-office.js';
 import type { ReplayedLetter } from '../dead-letters/letter-schemas.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
-import { migrationStatus } from '../storage/migrator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { correctionsOf, filterOf, limitOf, selectionOf, stateOf, type DlqOptions } from './dlq-options.js';
 import { loadSettings } from './load-settings.js';
 import { printLine as line, printTable as table } from './print-table.js';
+import { refuseOlderSchema } from './schema-state.js';
 import { ownServiceAccess } from './service-access.js';
 import { withDatabase } from './with-database.js';
 
@@ -186,11 +186,7 @@ async function atOffice(
   const serviceUrl = config.database.url === '' ? readDirectoryLock(config.dataDir)?.serviceUrl : null;
   if (serviceUrl != null) return work(new HttpLetterOffice(ownServiceAccess(config, serviceUrl)), actor);
   await withDatabase(settings, 'dlq', async (database) => {
-    if ((await migrationStatus(database)).some(({ state }) => state === 'pending'))
-      throw new OperationalError(
-        'schema_pending',
-        'The database has not the schema of this version. Run `downhole migrate` first.',
-      );
+    await refuseOlderSchema(database, settings);
     const nowUs = (): number => Date.now() * 1000;
     await work(new DatabaseLetterOffice({ database, events, quality: config.quality, nowUs }), actor);
   });

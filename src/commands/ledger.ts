@@ -10,6 +10,7 @@ import { formatTimestamp } from '../telemetry/timestamp.js';
 import { ledgerText, verificationText } from './ledger-text.js';
 import { loadSettings, type GlobalOptions, type Settings } from './load-settings.js';
 import { readMoment } from './read-moment.js';
+import { refuseOlderSchema } from './schema-state.js';
 import { ownServiceAccess } from './service-access.js';
 import { withDatabase } from './with-database.js';
 
@@ -120,7 +121,7 @@ async function ask<T>(settings: Settings, path: string, read: (database: Databas
   const url = config.database.url === '' ? readDirectoryLock(config.dataDir)?.serviceUrl : undefined;
   if (url == null)
     return withDatabase(settings, 'ledger', async (database) => {
-      await refuseOlderSchema(database);
+      await refuseOlderSchema(database, settings);
       return read(database);
     });
   const service = new ServiceClient(ownServiceAccess(config, url));
@@ -129,15 +130,6 @@ async function ask<T>(settings: Settings, path: string, read: (database: Databas
   } finally {
     service.close();
   }
-}
-
-async function refuseOlderSchema(database: Database): Promise<void> {
-  const [row] = await database.query(`SELECT to_regclass('ledger_writers') IS NOT NULL AS there`);
-  if (row?.['there'] === true) return;
-  throw new OperationalError(
-    'schema_pending',
-    'The database has no ledger yet. Run `downhole migrate`, or start the service once with this version.',
-  );
 }
 
 /** The answer's JSON. Not tried again: a person does that. */

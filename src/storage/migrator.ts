@@ -27,6 +27,7 @@ export interface MigrationStatus {
   readonly version: number;
   readonly name: string;
   readonly description: string;
+  readonly requires: TimescaleEdition;
   readonly state: 'applied' | 'pending';
   /** As the database writes it, `2026-11-23 18:22:08.672341+00`; null while pending. */
   readonly appliedAt: string | null;
@@ -83,9 +84,9 @@ export async function migrationStatus(database: Database, directory?: string): P
   await refuseForeignTables(database, applied);
   // A plain subset, as tests apply it, is shown with its pending rest rather than refused as having gaps.
   refuseInconsistentHistory(migrations, [], applied);
-  return migrations.map(({ version, name, description }) => {
+  return migrations.map(({ version, name, description, requires }) => {
     const appliedAt = applied.get(version)?.appliedAt ?? null;
-    return { version, name, description, state: appliedAt === null ? 'pending' : 'applied', appliedAt };
+    return { version, name, description, requires, state: appliedAt === null ? 'pending' : 'applied', appliedAt };
   });
 }
 

@@ -1,5 +1,7 @@
 /** `downhole dlq` as a person has it: through the service that holds the embedded database, and without one. */
-import { expect, it } from 'vitest';
+import pg from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
+import { startPostgres } from '../support/postgres.js';
 import { runCommand, settled, startService } from '../support/service.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -34,4 +36,23 @@ it('lists, shows, replays and purges, with a service and without', async () => {
   } finally {
     await service.kill();
   }
+}, 120_000);
+
+it('works, like the ledger, on the plain subset of the schema, and asks for a migration where one of that is missing', async () => {
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.remove());
+  const url = await postgres.createDatabase();
+  const environment = { DOWNHOLE_DATABASE_URL: url, DOWNHOLE_TEST_PLAIN_SCHEMA: '1' };
+  const ask = () => Promise.all([runCommand(['dlq', 'list'], environment), runCommand(['ledger'], environment)]);
+  for (const { code, stderr } of await ask())
+    expect([code, stderr]).toEqual([1, expect.stringContaining('downhole migrate')]);
+  expect((await runCommand(['migrate'], environment)).code).toBe(0);
+  for (const { code, stderr } of await ask()) expect([code, stderr]).toEqual([0, '']);
+
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('DELETE FROM schema_migrations WHERE version = (SELECT max(version) FROM schema_migrations)');
+  await client.end();
+  for (const { code, stderr } of await ask())
+    expect([code, stderr]).toEqual([1, expect.stringContaining('waits for 1 migration')]);
 }, 120_000);
