@@ -1,4 +1,6 @@
 /** The HTTP side of a process: what its roles bring, and for all of them health and metrics. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import type { ServiceAccess } from '../gateway/service-client.js';
 import type { Scope } from '../ingest/caller.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
@@ -14,9 +16,14 @@ export interface RunningServer {
   readonly url: string;
   /** How a part of this very process gets in: with a key of its own, which nobody else has, where keys are required. */
   ownAccess(part: string, scopes: readonly Scope[]): ServiceAccess;
+  /** Says that it is not ready, and for as long as `http.stopDelayMs` goes on as before. */
+  leave(): Promise<void>;
   /** Takes no more requests and finishes those under way. */
   close(): Promise<void>;
 }
+
+/** Longer than the queue may take to confirm: who is not answered by then has not sent the whole request. */
+const SLOWEST_REQUEST_MS = 15_000;
 
 /** Starts to listen. Rejects with an OperationalError, e.g. `port_in_use`. */
 export async function serve(
@@ -44,7 +51,7 @@ export async function serve(
       ...roles.reduce<RoleHttp>((all, { http }) => ({ ...all, ...http }), {}),
       routes: roles.flatMap(({ http }) => http?.routes ?? []),
     });
-    closers.add(() => server.close());
+    closers.add(() => closeInTime(server));
     const url = await listenHttp(server, config.http, events);
     // Without certificates the signal keeps its meaning: the terminal is gone.
     const reload = (): void => server.certificates?.reload();
@@ -58,9 +65,23 @@ export async function serve(
         ...(certificates === null ? {} : { trust: () => trustIn(certificates.current, url) }),
       };
     };
-    return { url, ownAccess, close: () => closers.close() };
+    const leave = async (): Promise<void> => {
+      readiness.leave();
+      await sleep(config.http.stopDelayMs);
+    };
+    return { url, ownAccess, leave, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;
+  }
+}
+
+/** Finishes the requests under way. A sender that dawdles is cut off: it has no answer, and sends again. */
+async function closeInTime(server: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), SLOWEST_REQUEST_MS);
+  try {
+    await server.close();
+  } finally {
+    clearTimeout(timer);
   }
 }

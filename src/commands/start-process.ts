@@ -42,6 +42,8 @@ export async function startProcess(settings: Settings, options: ProcessOptions):
       const simulator = await runSimulator(settings, await parts.database(), server.ownAccess('simulator', ['write']));
       closers.add(() => simulator?.stop());
     }
+    // Put away first of all.
+    closers.add(() => server.leave());
     const failed = Promise.race(started.flatMap((role) => role.failed ?? []));
     return { url: server.url, failed, close: () => closers.close() };
   } catch (error) {

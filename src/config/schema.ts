@@ -111,6 +111,13 @@ export const ConfigSchema = Type.Object(
         maximum: 3_600_000,
         description: 'An idle connection is closed after this time.',
       }),
+      stopDelayMs: Type.Integer({
+        default: 0,
+        minimum: 0,
+        maximum: 10_000,
+        description:
+          'At a stop, how long the server goes on while it says that it is not ready: time for a load balancer to notice.',
+      }),
     }),
     database: section({
       url: Type.String({

@@ -48,6 +48,7 @@ const TIMES: ReadinessTimes = { freshMs: 1000, waitMs: 1000, lateMs: 10_000 };
 
 export class Readiness {
   readonly #dependencies: readonly Dependency[];
+  #leaving: DependencyState | undefined;
 
   constructor(probes: readonly Probe[], times: Partial<ReadinessTimes> = {}) {
     const names = [...new Set(probes.map(({ name }) => name))];
@@ -57,11 +58,18 @@ export class Readiness {
     });
   }
 
+  /** From now on the process is not ready, whatever it depends on: who spreads the load sends it elsewhere. */
+  leave(): void {
+    const since = new Date().toISOString();
+    this.#leaving ??= { ok: false, detail: 'it has been told to stop', since, required: true };
+  }
+
   /** Asks all of them at the same time; takes little longer than `waitMs`. */
   async report(): Promise<ReadinessReport> {
     const entries = await Promise.all(
       this.#dependencies.map(async (dependency) => [dependency.name, await dependency.state()] as const),
     );
+    if (this.#leaving !== undefined) entries.push(['process', this.#leaving]);
     const failed = entries.map(([, state]) => state).filter(({ ok }) => !ok);
     const status = failed.some(({ required }) => required) ? 'not_ready' : failed.length > 0 ? 'degraded' : 'ready';
     return { status, checks: Object.fromEntries(entries) };
