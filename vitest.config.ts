@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 90_000,
     // Each test file may run a database of its own: more at a time only makes all of them slower.
     maxWorkers: 2,
+    // What is waited for comes when it comes: the default, a second, is a claim about the speed of the machine.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
   },
 });

@@ -1,5 +1,5 @@
 /** `downhole keys create|list|revoke`: who may send, read and administer. */
-import { SCOPES, type Scope } from '../ingest/caller.js';
+import { SCOPES, type Scope } from '../ingest/scopes.js';
 import { checkNewKey, type KeyInfo, type NewKey } from '../ingest/keys/key-table.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { withAdministration } from './administration.js';

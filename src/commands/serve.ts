@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { ServiceAccess } from '../gateway/service-client.js';
-import type { Scope } from '../ingest/caller.js';
+import type { Scope } from '../ingest/scopes.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
 import { KeyRing } from '../ingest/keys/key-ring.js';
 import { Readiness } from '../monitoring/readiness.js';

@@ -17,7 +17,7 @@ export interface ConsoleOptions {
   readonly config: Config;
   readonly events: Events;
   /** Directory of the built page; default: beside the built program. */
-  readonly webRoot?: string;
+  readonly webRoot?: string | undefined;
 }
 
 /** What the routes of the read API work with. */

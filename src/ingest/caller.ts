@@ -1,9 +1,6 @@
 /** Who sends a request and what it may do: what a route has to know of keys, and no more. */
 import type { DeviceScope } from './device-scope.js';
-
-/** What a key may be allowed: to send telemetry, to read, to administer. `admin` implies `read`. */
-export const SCOPES = ['write', 'read', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
+import type { Scope } from './scopes.js';
 
 /** What a route asks for; `public`: nothing. */
 export type RouteScope = Scope | 'public';

@@ -97,7 +97,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   watchScopes(server);
   watchRequests(server, events);
   server.addHook('onRequest', guardRequests(names, isSecure ? 'https' : 'http'));
-  const { keysRequired, authenticator, sessions, guard } = authenticate(server, options);
+  const { keysRequired, authenticator, sessions, guard } = authenticate(server, options, isSecure);
   takeBodies(server, config);
   server.setErrorHandler(createErrorHandler(events));
   answerUnknownPaths(server, paths);
@@ -105,7 +105,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   validateParts(server);
 
-  server.register(swagger, openApiOptions(options.version));
+  server.register(swagger, openApiOptions(options.version, isSecure));
   if (options.broker !== undefined) {
     const { broker, ledger } = options;
     server.register(
@@ -120,7 +120,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     );
   }
   server.register(healthRoutes(options));
-  server.register(sessionRoutes({ keysRequired, authenticator, sessions }));
+  server.register(sessionRoutes({ keysRequired, authenticator, sessions, guard }));
   if (options.pipeline !== undefined) server.register(importRoute(options.pipeline, config.http, guard));
   if (database !== undefined) {
     for (const routes of [holdRoutes(database), keyRoutes(database, options.keys), auditRoute(database)])
@@ -158,12 +158,12 @@ interface Authentication {
 }
 
 /** Has every request judged by its key before anything else of it is looked at. */
-function authenticate(server: FastifyInstance, options: HttpServerOptions): Authentication {
+function authenticate(server: FastifyInstance, options: HttpServerOptions, isSecure: boolean): Authentication {
   const { events, keys, nowMs = () => Date.now() } = options;
   const { http } = options.config;
   const keysRequired = http.requireKeys;
   if (keysRequired && keys === undefined) throw new Error('keys are required, and the server has none to compare with');
-  const sessions = new Sessions(nowMs);
+  const sessions = new Sessions(nowMs, isSecure);
   const guard = new RateGuard(events);
   const rates = { requestsPerSecond: http.maxRequestsPerSecond, recordsPerSecond: http.maxRecordsPerSecond };
   const authenticator = new Authenticator({

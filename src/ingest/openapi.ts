@@ -1,9 +1,9 @@
 /** The frame of the OpenAPI document; paths and schemas come from the routes. */
 import type { SwaggerOptions } from '@fastify/swagger';
-import { SESSION_COOKIE } from './keys/sessions.js';
+import { sessionCookie } from './keys/sessions.js';
 
-/** Options of @fastify/swagger for a document of this version of the program. */
-export function openApiOptions(version: string): SwaggerOptions {
+/** Options of @fastify/swagger for a document of this version of the program. @param isSecure whether the server speaks HTTPS */
+export function openApiOptions(version: string, isSecure: boolean): SwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
@@ -29,8 +29,10 @@ export function openApiOptions(version: string): SwaggerOptions {
           session: {
             type: 'apiKey',
             in: 'cookie',
-            name: SESSION_COOKIE,
-            description: 'Of somebody who has signed in at the page.',
+            name: sessionCookie(isSecure),
+            description:
+              'Of somebody who has signed in at the page. With it only pages of this server may write: the request says ' +
+              'so by Origin or Sec-Fetch-Site.',
           },
         },
       },

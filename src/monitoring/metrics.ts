@@ -115,7 +115,7 @@ export const METRICS = {
   },
   http_rate_limited_total: {
     type: 'counter',
-    help: 'Requests refused because their sender exceeds its rate of requests or of records.',
+    help: 'Requests refused because their sender exceeds its rate of requests, of records, or of tries to sign in.',
     labels: ['limit'],
   },
   job_runs_total: { type: 'counter', help: 'Runs of scheduled jobs.', labels: ['job', 'result'] },

@@ -1,10 +1,6 @@
 /** The console as a person has it: a browser, the page as it is built, and wells with data in a real database. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Series } from '../../src/console/api-schemas.js';
 import { launchChromium } from '../support/chromium.js';
 import {
@@ -14,20 +10,19 @@ import {
   refreshAggregates,
   startConsoleServer,
 } from '../support/console-server.js';
+import type { TemporaryDirectory } from '../support/temporary-directory.js';
+import { buildWebPage, expectNoBarrier, overhangOf, type Visit, visitPage } from '../support/web-page.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
+let web: TemporaryDirectory;
 let server: ConsoleServer;
 let browser: Browser;
 
 beforeAll(async () => {
-  execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web', '--logLevel', 'warn'], {
-    cwd: ROOT,
-  });
-  server = await startConsoleServer();
+  web = buildWebPage();
+  server = await startConsoleServer({ webRoot: web.path });
   const { database } = server;
   await insertReadings(database, {
     deviceId: 'P-01',
@@ -68,33 +63,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await server.close();
+  await web.remove();
 });
 
-interface Visit {
-  readonly page: Page;
-  /** Errors of the console, refused resources, failed requests: there are to be none. */
-  readonly complaints: string[];
-}
-
-async function visit(path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Visit> {
-  const context: BrowserContext = await browser.newContext({
-    viewport: { width: 1440, height: 900 },
-    reducedMotion: 'reduce',
-    ...options,
-  });
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(server.url) && !request.url().startsWith('data:')) complaints.push(request.url());
-  });
-  await page.goto(server.url + path);
-  return { page, complaints };
-}
+const visit = (path: string, options?: Parameters<Browser['newContext']>[0]): Promise<Visit> =>
+  visitPage(browser, server.url, path, options);
 
 const badge = (page: Page) => page.locator('.badge');
 const openWell = async (path: string): Promise<Visit> => {
@@ -300,9 +273,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     async (path) => {
       const { page, complaints } = await visit(path, { colorScheme });
       await page.locator('table, .badge, .empty a').first().waitFor();
-      await page.evaluate(AXE);
-      const violations = await page.evaluate('axe.run().then((results) => results.violations)');
-      expect(violations).toEqual([]);
+      await expectNoBarrier(page);
       expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
     },
   );
@@ -313,8 +284,7 @@ test.each([360, 1440])('no page is wider than %i pixels', async (width) => {
   for (const path of ['/', '/wells/P-01', '/quality', '/pipeline']) {
     await page.goto(server.url + path);
     await page.locator('table, .badge').first().waitFor();
-    const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
-    expect(overhang, path).toBeLessThanOrEqual(0);
+    expect(await overhangOf(page), path).toBeLessThanOrEqual(0);
   }
 });
 

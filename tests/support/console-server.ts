@@ -20,8 +20,11 @@ export interface ConsoleServer {
   close(): Promise<void>;
 }
 
-/** Starts an empty platform: schema, no data. */
-export async function startConsoleServer(port = 0): Promise<ConsoleServer> {
+/** Starts an empty platform: schema, no data. @param webRoot directory of a page that was built for the test */
+export async function startConsoleServer({
+  port = 0,
+  webRoot,
+}: { port?: number; webRoot?: string } = {}): Promise<ConsoleServer> {
   const directory = createTemporaryDirectory('console');
   const config = loadConfig({ environment: {}, overrides: { 'http.port': port, dataDir: directory.path } });
   const metrics = new Metrics();
@@ -41,7 +44,7 @@ export async function startConsoleServer(port = 0): Promise<ConsoleServer> {
     broker,
     version: '0.0.0-test',
     readiness: () => new Readiness([]).report(),
-    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events })],
+    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events, webRoot })],
   });
   const url = await listenHttp(server, config.http, events);
   return {

@@ -37,12 +37,14 @@ export interface IngestServerOptions extends Partial<Omit<HttpServerOptions, 'co
   readonly queueMaxBytes?: number;
   /** Serves the read API and the page as well; needs a database. */
   readonly console?: boolean;
+  /** Directory of a page that was built for the test. */
+  readonly webRoot?: string;
   /** PEM of the authority that the client trusts. */
   readonly ca?: string;
 }
 
 export async function startIngestServer(options: IngestServerOptions = {}): Promise<IngestServer> {
-  const { settings = {}, queueMaxBytes = 1_073_741_824, console = false, routes = [], ca, ...rest } = options;
+  const { settings = {}, queueMaxBytes = 1_073_741_824, console = false, webRoot, routes = [], ca, ...rest } = options;
   const config = loadConfig({ environment: {}, overrides: { 'http.port': 0, ...settings } });
   const directory = createTemporaryDirectory('ingest');
   const metrics = new Metrics();
@@ -72,7 +74,9 @@ export async function startIngestServer(options: IngestServerOptions = {}): Prom
     ...rest,
     routes: [
       ...routes,
-      ...(console && database ? [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events })] : []),
+      ...(console && database
+        ? [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events, webRoot })]
+        : []),
     ],
   });
   const url = await listenHttp(server, config.http, events);

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { awaySince } from './api.js';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ApiError, awaySince } from './api.js';
 import { formatClock } from './format.js';
 import { FleetPage } from './fleet-page.js';
 import { Icon } from './icons.js';
@@ -8,6 +8,9 @@ import { Link } from './link.js';
 import { PipelinePage } from './pipeline-page.js';
 import { QualityPage } from './quality-page.js';
 import { deviceOfPath, place } from './router.js';
+import { session } from './session.js';
+import { signOut } from './sign-in.js';
+import { SignInPage } from './sign-in-page.js';
 import { theme, toggleTheme } from './theme.js';
 import { WellPage } from './well-page.js';
 
@@ -27,10 +30,24 @@ export function App(): JSX.Element {
       <Header path={path} />
       <AwayBanner />
       <main id="main" tabIndex={-1}>
-        <Page path={path} />
+        <Content path={path} />
       </main>
     </>
   );
+}
+
+/** The page of the address, once it is known that it may be shown; until then the form to sign in. */
+function Content({ path }: { readonly path: string }): JSX.Element | null {
+  const now = session.value;
+  const wasSignedOut = useRef(false);
+  useEffect(() => {
+    if (now.kind === 'signed-out') document.title = 'Sign in · Downhole';
+    // The field that had the focus is gone: the keyboard continues in what took its place.
+    else if (wasSignedOut.current) document.getElementById('main')?.focus({ preventScroll: true });
+    wasSignedOut.current = now.kind === 'signed-out';
+  }, [now.kind]);
+  if (now.kind === 'unknown') return null;
+  return now.kind === 'signed-out' ? <SignInPage reason={now.reason} /> : <Page path={path} />;
 }
 
 function Page({ path }: { readonly path: string }): JSX.Element {
@@ -79,17 +96,51 @@ function Header({ path }: { readonly path: string }): JSX.Element {
         <span>Downhole</span>
       </Link>
       <nav aria-label="Pages">
-        {PAGES.map((page) => (
-          <Link key={page.path} href={page.path} current={isCurrent(page.path)}>
-            {page.title}
-          </Link>
-        ))}
+        {session.value.kind !== 'signed-out' &&
+          PAGES.map((page) => (
+            <Link key={page.path} href={page.path} current={isCurrent(page.path)}>
+              {page.title}
+            </Link>
+          ))}
       </nav>
+      <SignOut />
       <button type="button" class="quiet" onClick={toggleTheme} aria-label="Switch between light and dark">
         <Icon name={theme.value === 'dark' ? 'sun' : 'moon'} />
         <span class="wide-only">{theme.value === 'dark' ? 'Light' : 'Dark'}</span>
       </button>
     </header>
+  );
+}
+
+function SignOut(): JSX.Element | null {
+  const now = session.value;
+  const [problem, setProblem] = useState<string | null>(null);
+  if (now.kind !== 'signed-in') return null;
+  const leave = async (): Promise<void> => {
+    try {
+      setProblem(null);
+      await signOut();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setProblem(`You are still signed in: ${error.message}`);
+    }
+  };
+  return (
+    <>
+      <span class="bad" role="alert">
+        {problem}
+      </span>
+      <button
+        type="button"
+        class="quiet"
+        aria-label="Sign out"
+        title={`Signed in with ${now.actor}`}
+        onClick={() => void leave()}
+      >
+        <Icon name="leave" />
+        <span class="wide-only">Sign out</span>
+      </button>
+    </>
   );
 }
 

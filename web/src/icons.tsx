@@ -31,6 +31,16 @@ const PATHS = {
       <path d="M6 .8v1.1M6 10.1v1.1M.8 6h1.1M10.1 6h1.1M2.3 2.3l.8.8M8.9 8.9l.8.8M2.3 9.7l.8-.8M8.9 3.1l.8-.8" />
     </g>
   ),
+  leave: (
+    <path
+      d="M4.5 1.5h-3v9h3M4.5 6h6M8 3.2 10.8 6 8 8.8"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+    />
+  ),
   moon: <path d="M10.3 7.6A4.6 4.6 0 0 1 4.4 1.7a4.6 4.6 0 1 0 5.9 5.9z" fill="currentColor" />,
 } as const;
 

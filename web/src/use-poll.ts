@@ -46,7 +46,10 @@ export function usePoll<T>(
         if (!(error instanceof ApiError)) throw error;
         failures++;
         setState((last) => ({ data: last.data, error }));
-        again(Math.min(SLOWEST_RETRY_MS, 1000 * 2 ** failures));
+        // The form to sign in takes the place of what asked; nothing is asked until then.
+        if (error.status === 401) return;
+        const pauseMs = Math.min(SLOWEST_RETRY_MS, 1000 * 2 ** failures);
+        again(Math.max(pauseMs, (error.retryAfterSeconds ?? 0) * 1000));
       }
     };
     const whenVisible = (): void => {

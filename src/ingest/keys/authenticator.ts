@@ -4,11 +4,13 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { Events } from '../../monitoring/events.js';
-import { mayDo, type Caller, type Rates, type RouteScope, type Scope } from '../caller.js';
+import { mayDo, type Caller, type Rates, type RouteScope } from '../caller.js';
 import { HttpError } from '../http-error.js';
+import type { Scope } from '../scopes.js';
 import { isSameHash, parseApiKey, type ParsedApiKey } from './api-key.js';
 import type { KeyRing } from './key-ring.js';
 import type { ActiveKey } from './key-table.js';
+import { pageOf } from './page-origin.js';
 import type { RateGuard } from './rate-guard.js';
 import type { Sessions } from './sessions.js';
 
@@ -86,6 +88,13 @@ export class Authenticator {
     return new HttpError(401, 'invalid_key', 'this API key does not let in: it is mistyped, revoked or expired');
   }
 
+  /** Counts a request of a foreign page, and returns what its sender hears. */
+  refuseForeign(request: FastifyRequest, keyId: string | null): HttpError {
+    this.#count('cross_site', request, keyId);
+    const message = 'with a cookie only pages of this server may do this; send the key instead';
+    return new HttpError(403, 'forbidden_origin', message);
+  }
+
   #count(reason: AuthFailure, { ip: address, id: requestId }: FastifyRequest, keyId: string | null): void {
     const { events } = this.#options;
     events.emit('auth_failed', { reason, keyId, address, requestId });
@@ -148,14 +157,8 @@ export class Authenticator {
       return new HttpError(403, 'forbidden_scope', message);
     }
     if (request.headers.authorization !== undefined || READING_METHODS.has(request.method)) return undefined;
-    // A browser sends the cookie by itself, so it has to say that a page of this server asks. (A foreign Origin was refused before.)
-    if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] === 'same-origin') return undefined;
-    this.#count('cross_site', request, keyId);
-    return new HttpError(
-      403,
-      'forbidden_origin',
-      'with a cookie only pages of this server may do this; send the key instead',
-    );
+    // A browser sends the cookie by itself, so it has to say that a page of this server asks.
+    return pageOf(request.headers) === 'own' ? undefined : this.refuseForeign(request, keyId);
   }
 
   /** What is public is not limited: probes and the page must not compete with senders for what they may. */

@@ -6,7 +6,7 @@
 import type { Events } from '../../monitoring/events.js';
 import type { Database } from '../../storage/database.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
-import type { Scope } from '../caller.js';
+import type { Scope } from '../scopes.js';
 import { newApiKeyText } from './api-key.js';
 import { DeviceSites } from './device-sites.js';
 import { noteLastUse, readActiveKeys, type ActiveKey } from './key-table.js';

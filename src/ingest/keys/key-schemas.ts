@@ -1,6 +1,6 @@
 /** The shapes of `/v1/keys`, `/v1/session` and `/v1/audit`. */
 import Type, { type Static } from 'typebox';
-import { SCOPES } from '../caller.js';
+import { SCOPES } from '../scopes.js';
 
 const nullable = <T>(type: string, description: string) => Type.Unsafe<T | null>({ type: [type, 'null'], description });
 const nullableList = (description: string) =>
@@ -80,6 +80,8 @@ export const SessionSchema = Type.Object(
     keys_required: Type.Boolean({ description: 'Whether this server asks for keys at all.' }),
     signed_in: Type.Boolean({ description: 'Whether this request may read.' }),
     actor: nullable<string>('string', 'Whose key it is, as key:ID; null: nobody.'),
+    scopes: Scopes,
   },
   { description: 'Who is asking.' },
 );
+export type SessionInfo = Static<typeof SessionSchema>;

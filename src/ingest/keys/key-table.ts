@@ -3,7 +3,7 @@ import { audit } from '../../storage/audit-log.js';
 import type { Database, Row, Session } from '../../storage/database.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
 import { formatTimestamp, parseTimestamp, sqlTimestamp } from '../../telemetry/timestamp.js';
-import { SCOPES, type Scope } from '../caller.js';
+import { SCOPES, type Scope } from '../scopes.js';
 import { DeviceScope } from '../device-scope.js';
 import { newApiKeyText, type ParsedApiKey } from './api-key.js';
 

@@ -3,9 +3,9 @@
  * of it. What a bucket has not, a caller hears with the time until it has.
  */
 
-export type LimitedThing = 'requests' | 'records';
+type LimitedThing = 'requests' | 'records';
 
-/** What a bucket holds, in seconds of its rate: what a gateway sends that had been away for a moment. */
+/** What a bucket holds unless said otherwise, in seconds of its rate: what a gateway sends that had been away for a moment. */
 const BURST_SECONDS = 2;
 /** Callers whose buckets are kept; the one longest unseen is forgotten first. */
 const MAX_CALLERS = 20_000;
@@ -19,11 +19,16 @@ type Buckets = Record<LimitedThing, Bucket | undefined>;
 
 export class RateLimits {
   readonly #nowMs: () => number;
+  readonly #burstSeconds: number;
   readonly #callers = new Map<string, Buckets>();
 
-  /** @param nowMs a clock that does not jump */
-  constructor(nowMs: () => number = () => performance.now()) {
+  /**
+   * @param nowMs a clock that does not jump
+   * @param burstSeconds what a bucket holds, in seconds of its rate
+   */
+  constructor(nowMs: () => number = () => performance.now(), burstSeconds = BURST_SECONDS) {
     this.#nowMs = nowMs;
+    this.#burstSeconds = burstSeconds;
   }
 
   /**
@@ -34,7 +39,7 @@ export class RateLimits {
   take(caller: string, thing: LimitedThing, amount: number, ratePerSecond: number): number | undefined {
     if (!isLimit(ratePerSecond)) return undefined;
     const bucket = this.#bucket(caller, thing, ratePerSecond);
-    const wait = secondsUntil(bucket, amount, ratePerSecond);
+    const wait = this.#secondsUntil(bucket, amount, ratePerSecond);
     if (wait === undefined) bucket.tokens -= amount;
     return wait;
   }
@@ -42,13 +47,13 @@ export class RateLimits {
   /** The seconds until anything at all would pass; undefined when it would now. Takes nothing. */
   wait(caller: string, thing: LimitedThing, ratePerSecond: number): number | undefined {
     if (!isLimit(ratePerSecond)) return undefined;
-    return secondsUntil(this.#bucket(caller, thing, ratePerSecond), 1, ratePerSecond);
+    return this.#secondsUntil(this.#bucket(caller, thing, ratePerSecond), 1, ratePerSecond);
   }
 
   #bucket(caller: string, thing: LimitedThing, ratePerSecond: number): Bucket {
     const nowMs = this.#nowMs();
     const buckets = this.#buckets(caller);
-    const capacity = capacityOf(ratePerSecond);
+    const capacity = this.#capacityOf(ratePerSecond);
     const bucket = (buckets[thing] ??= { tokens: capacity, atMs: nowMs });
     bucket.tokens = Math.min(capacity, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * ratePerSecond);
     bucket.atMs = nowMs;
@@ -66,15 +71,17 @@ export class RateLimits {
     }
     return known;
   }
+
+  /** A slow rate must let single ones through. */
+  #capacityOf(ratePerSecond: number): number {
+    return Math.max(1, ratePerSecond * this.#burstSeconds);
+  }
+
+  #secondsUntil(bucket: Bucket, amount: number, ratePerSecond: number): number | undefined {
+    const missing = Math.min(amount, this.#capacityOf(ratePerSecond)) - bucket.tokens;
+    // Tokens are sums of fractions: what is missing by rounding alone is there.
+    return missing > 1e-6 ? missing / ratePerSecond : undefined;
+  }
 }
 
 const isLimit = (ratePerSecond: number): boolean => ratePerSecond > 0 && ratePerSecond !== Number.POSITIVE_INFINITY;
-
-/** A slow rate must let single ones through. */
-const capacityOf = (ratePerSecond: number): number => Math.max(1, ratePerSecond * BURST_SECONDS);
-
-function secondsUntil(bucket: Bucket, amount: number, ratePerSecond: number): number | undefined {
-  const missing = Math.min(amount, capacityOf(ratePerSecond)) - bucket.tokens;
-  // Tokens are sums of fractions: what is missing by rounding alone is there.
-  return missing > 1e-6 ? missing / ratePerSecond : undefined;
-}

@@ -8,9 +8,11 @@ import { createHash, randomBytes } from 'node:crypto';
 const SESSION_SECONDS = 12 * 3600;
 /** At the bound the oldest session ends; its owner signs in again. */
 const MAX_SESSIONS = 1000;
-/** The prefix binds the cookie to this host, to HTTPS and to the whole site: browsers refuse it otherwise. */
-export const SESSION_COOKIE = '__Host-downhole';
-const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
+/**
+ * The name of the cookie. The prefix binds it to this host, to HTTPS and to the whole site: browsers refuse it otherwise,
+ * and so they would over plain HTTP, which is spoken to the own machine only.
+ */
+export const sessionCookie = (isSecure: boolean): string => (isSecure ? '__Host-downhole' : 'downhole-session');
 
 interface Session {
   readonly keyId: string;
@@ -21,10 +23,18 @@ export class Sessions {
   /** By the hash of the token: what stands in memory opens nothing. */
   readonly #sessions = new Map<string, Session>();
   readonly #nowMs: () => number;
+  readonly #cookie: string;
+  /** Scripts cannot read it, and no page of another site has it sent along. */
+  readonly #attributes: string;
 
-  /** @param nowMs epoch milliseconds */
-  constructor(nowMs: () => number) {
+  /**
+   * @param nowMs epoch milliseconds
+   * @param isSecure whether the server speaks HTTPS
+   */
+  constructor(nowMs: () => number, isSecure: boolean) {
     this.#nowMs = nowMs;
+    this.#cookie = sessionCookie(isSecure);
+    this.#attributes = `Path=/; ${isSecure ? 'Secure; ' : ''}HttpOnly; SameSite=Strict`;
   }
 
   /** Begins a session of this key and returns the header `Set-Cookie`. */
@@ -35,12 +45,12 @@ export class Sessions {
       if (this.#sessions.size <= MAX_SESSIONS) break;
       this.#sessions.delete(oldest);
     }
-    return `${SESSION_COOKIE}=${token}; Max-Age=${SESSION_SECONDS}; ${ATTRIBUTES}`;
+    return `${this.#cookie}=${token}; Max-Age=${SESSION_SECONDS}; ${this.#attributes}`;
   }
 
   /** The id of the key whose session the header `Cookie` carries; undefined when there is none in force. */
   keyOf(cookies: string | undefined): string | undefined {
-    const token = tokenIn(cookies);
+    const token = this.#tokenIn(cookies);
     if (token === undefined) return undefined;
     const session = this.#sessions.get(nameOf(token));
     if (session === undefined) return undefined;
@@ -51,19 +61,19 @@ export class Sessions {
 
   /** Ends the session that the header `Cookie` carries, if any, and returns the `Set-Cookie` that removes it. */
   end(cookies: string | undefined): string {
-    const token = tokenIn(cookies);
+    const token = this.#tokenIn(cookies);
     if (token !== undefined) this.#sessions.delete(nameOf(token));
-    return `${SESSION_COOKIE}=; Max-Age=0; ${ATTRIBUTES}`;
+    return `${this.#cookie}=; Max-Age=0; ${this.#attributes}`;
+  }
+
+  #tokenIn(cookies: string | undefined): string | undefined {
+    if (cookies === undefined || !cookies.includes(this.#cookie)) return undefined;
+    for (const pair of cookies.split(';')) {
+      const [name, value] = pair.trim().split('=', 2);
+      if (name === this.#cookie && value !== undefined && value !== '') return value;
+    }
+    return undefined;
   }
 }
 
 const nameOf = (token: string): string => createHash('sha256').update(token).digest('base64');
-
-function tokenIn(cookies: string | undefined): string | undefined {
-  if (cookies === undefined || !cookies.includes(SESSION_COOKIE)) return undefined;
-  for (const pair of cookies.split(';')) {
-    const [name, value] = pair.trim().split('=', 2);
-    if (name === SESSION_COOKIE && value !== undefined && value !== '') return value;
-  }
-  return undefined;
-}
