@@ -46,7 +46,7 @@ async function find(dependency: string, look: string | Promise<string>): Promise
 
 /** Whatever is wrong with the address is a finding as well. */
 async function lookAtQueue(queue: Config['queue']): Promise<string> {
-  return await inspectRabbitmq(rabbitmqAddress(queue));
+  return await inspectRabbitmq({ ...rabbitmqAddress(queue), partitions: queue.partitions });
 }
 
 /** What is embedded is not opened: a service may have it. */

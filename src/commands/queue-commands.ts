@@ -13,7 +13,8 @@ Examples:
 const STATUS_HELP = `
 READY are the messages that wait, those in the hands of consumers apart; of several consumers of a queue one is active, the
 others stand by. Nothing is changed. Which node leads a quorum queue AMQP does not tell: rabbitmq-queues quorum_status QUEUE.
-The exit code is 1 if a queue is missing or not as it has to be.
+A partition that is not in use was one while queue.partitions was larger: nobody reads what is READY in it.
+The exit code is 1 if a queue is missing or not as it has to be, or messages wait in a partition that is not in use.
 
 Examples:
   downhole queue status --config downhole.yaml

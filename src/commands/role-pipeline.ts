@@ -1,6 +1,9 @@
 /** The role `pipeline`: from the queue into the database. It also drains the dead letters into their table. */
+import { startTelemetryRouter, type TelemetryRouter } from '../ingest/telemetry-router.js';
+import type { Events } from '../monitoring/events.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import { startDeadLetterDrainer } from '../queue/dead-letter-drainer.js';
+import type { Broker } from '../queue/queue.js';
 import { openDeviceState } from '../storage/open-device-state.js';
 import { buildPipeline } from './build-pipeline.js';
 import { Closers } from './closers.js';
@@ -30,16 +33,25 @@ export async function startPipeline(parts: ProcessParts): Promise<StartedPipelin
     const pipeline = await buildPipeline(settings, database, broker, state, parts.ledger());
     const { finished } = await pipeline.start();
     closers.add(() => pipeline.stop());
+    const router = await startRouter(broker, events);
+    if (router !== undefined) closers.add(() => router.stop());
     return {
       pipeline,
       probes: [await parts.databaseProbe(), consumingProbe(broker.telemetry), writesProbe(writes), stateProbe(state)],
-      failed: rejectionOf(finished),
+      failed: router === undefined ? rejectionOf(finished) : Promise.race([rejectionOf(finished), router.failed]),
       stop: () => closers.close(),
     };
   } catch (error) {
     await closers.close();
     throw error;
   }
+}
+
+/** Where the queue has partitions, somebody has to sort what comes without one. */
+async function startRouter(broker: Broker, events: Events): Promise<TelemetryRouter | undefined> {
+  const { unpartitioned, telemetry, partitions } = broker;
+  if (unpartitioned === undefined) return undefined;
+  return await startTelemetryRouter({ unpartitioned, telemetry, partitions, events, nowUs: () => Date.now() * 1000 });
 }
 
 /** Ends as `finished` does where that is a failure, and never otherwise. */

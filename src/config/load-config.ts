@@ -146,6 +146,11 @@ function contradictions({ pipeline, queue, http }: Config): string[] {
   atLeast('pipeline.maxBatchRecords', pipeline.maxBatchRecords, 'pipeline.batchRecords', pipeline.batchRecords);
   atLeast('queue.maxBytes', queue.maxBytes, 'queue.segmentBytes', queue.segmentBytes);
   atLeast('http.maxPendingBytes', http.maxPendingBytes, 'http.maxBodyBytes', http.maxBodyBytes);
+  const beyond = queue.consumePartitions.filter((number) => number >= queue.partitions);
+  if (beyond.length > 0)
+    problems.push(
+      `queue.consumePartitions names ${beyond.join(', ')}, and there are ${queue.partitions} (queue.partitions), counted from 0`,
+    );
   const { certificateFile, keyFile } = http.tls;
   if ((certificateFile === '') !== (keyFile === ''))
     problems.push('http.tls.certificateFile and http.tls.keyFile belong together; give both or neither');

@@ -145,6 +145,17 @@ export const ConfigSchema = Type.Object(
         default: '',
         description: 'PEM file of the authority that vouches for RabbitMQ (amqps://); empty: those that Node knows.',
       }),
+      partitions: Type.Integer({
+        default: 0,
+        minimum: 0,
+        maximum: 64,
+        description: 'Parts, by device, that the queue on RabbitMQ has; 0: it is one. The same in every process.',
+      }),
+      consumePartitions: Type.Array(Type.Integer({ minimum: 0, maximum: 63 }), {
+        uniqueItems: true,
+        default: [],
+        description: 'Parts that this process consumes, from 0; empty: all, as far as no other process does.',
+      }),
       maxBytes: Type.Integer({
         default: 2_147_483_648,
         minimum: 1_048_576,

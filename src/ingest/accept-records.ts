@@ -4,11 +4,19 @@
  * A body whose records are all good goes on as the bytes that came; otherwise, and beyond the size of a message, the
  * good records are cut out of it, in the same form and with the defaults of their envelope.
  */
-import { readBody, type BodyType, type ParsedBody } from '../pipeline/read-body.js';
+import { readBody, type BodyType } from '../pipeline/read-body.js';
 import { isRejection, Malformed, namedDevice, readRecord, type RecordContext } from '../pipeline/read-record.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import { countLines, countOpeners, scanBody } from './body-scan.js';
+import {
+  cutRecords,
+  MAX_MESSAGE_BYTES,
+  MAX_MESSAGE_RECORDS,
+  placesOf,
+  sharedPlace,
+  type MessagePart,
+} from './cut-records.js';
 import { recordSpans, type RecordSpans } from '../pipeline/record-spans.js';
 
 export interface IngestLimits {
@@ -20,11 +28,6 @@ export interface IngestLimits {
 export interface RejectedRecord extends Rejection {
   /** Position of the record in the request, from 0. */
   readonly index: number;
-}
-
-export interface MessagePart {
-  readonly body: Uint8Array;
-  readonly records: number;
 }
 
 export interface AcceptedRecords {
@@ -42,14 +45,9 @@ export interface AcceptedRecords {
 /** Why the sender may not send records of a device; undefined when it may. */
 export type DeviceJudge = (deviceId: string) => Rejection | undefined;
 
-/** Messages stay small, so that the batches that the pipeline forms of them stay near their size. */
-const MAX_MESSAGE_RECORDS = 1000;
-const MAX_MESSAGE_BYTES = 1_048_576;
 /** An answer lists so many rejections and counts the rest: it must not outgrow the request. */
 const MAX_LISTED_REJECTIONS = 1000;
 const MAX_LISTED_FIELD_LENGTH = 128;
-/** Repeated in every message that a body is cut into. */
-const MAX_ENVELOPE_BYTES = 16_384;
 /** Deeper than this nothing is parsed: a tower of brackets takes many times its size in memory. */
 const MAX_PARSED_DEPTH = 100_000;
 /** Lines, blank ones too, up to which NDJSON is not looked at before it is parsed. */
@@ -95,6 +93,7 @@ const scratch = new ReadingBatch(1);
 /**
  * Judges every record of a body.
  * @param judge of a sender who may not send all devices; asked for each record that is good otherwise
+ * @param partitions of the queue; then no message has records of several
  * @returns what to publish, or the rejection of the body as a whole
  */
 export function acceptRecords(
@@ -103,6 +102,7 @@ export function acceptRecords(
   limits: IngestLimits,
   context: RecordContext,
   judge?: DeviceJudge,
+  partitions = 0,
 ): AcceptedRecords | Rejection {
   const openers = countOpeners(bytes, MAX_PARSED_DEPTH);
   const isHarmless =
@@ -142,8 +142,12 @@ export function acceptRecords(
     rejectedDevices: devices,
   };
   if (count === total) return { ...answer, messages: [] };
-  if (fits && total === 0) return { ...answer, messages: [{ body: bytes, records: count }] };
-  const messages = cut(bytes, parsed, spans ?? recordSpans(bytes, parsed.form), rejections);
+  const places = partitions === 0 ? undefined : placesOf(parsed, partitions);
+  const partition = places === undefined ? undefined : sharedPlace(places);
+  if (fits && total === 0 && (places === undefined || partition !== undefined))
+    return { ...answer, messages: [{ body: bytes, records: count, partition }] };
+  const isLeftOut = total === 0 ? undefined : (index: number) => rejections.has(index);
+  const messages = cutRecords(bytes, parsed, { spans, isLeftOut, places });
   return isRejection(messages) ? messages : { ...answer, messages };
 }
 
@@ -186,52 +190,4 @@ class Rejections {
   has(index: number): boolean {
     return this.#indices.has(index);
   }
-}
-
-interface Wrapping {
-  readonly before: Buffer;
-  readonly between: Buffer;
-  readonly after: Buffer;
-}
-
-/** What stands before, between and after the records of a message in the form of the body. */
-function wrapping(parsed: ParsedBody): Wrapping | Rejection {
-  const text = (before: string, between: string, after: string): Wrapping => ({
-    before: Buffer.from(before),
-    between: Buffer.from(between),
-    after: Buffer.from(after),
-  });
-  if (parsed.form === 'array') return text('[', ',', ']');
-  if (parsed.form !== 'envelope') return text('', '\n', '');
-  const defaults = JSON.stringify(parsed.envelope ?? {});
-  if (defaults.length > MAX_ENVELOPE_BYTES)
-    return reject('too_large', '', `the fields beside records make ${defaults.length} characters; shorten them`);
-  return text('{"records":[', ',', defaults === '{}' ? ']}' : `],${defaults.slice(1)}`);
-}
-
-/** The accepted records of a body as messages within the bounds, in order. */
-function cut(bytes: Buffer, parsed: ParsedBody, spans: RecordSpans, rejections: Rejections): MessagePart[] | Rejection {
-  const wrap = wrapping(parsed);
-  if (isRejection(wrap)) return wrap;
-  const messages: MessagePart[] = [];
-  let pieces: Buffer[] = [];
-  let records = 0;
-  let length = 0;
-  const close = (): void => {
-    if (records > 0) messages.push({ body: Buffer.concat([wrap.before, ...pieces, wrap.after]), records });
-    pieces = [];
-    records = 0;
-    length = 0;
-  };
-  for (let index = 0; index < parsed.records.length; index++) {
-    if (rejections.has(index)) continue;
-    const piece = bytes.subarray(spans[2 * index], spans[2 * index + 1]);
-    if (records === MAX_MESSAGE_RECORDS || (records > 0 && length + piece.length > MAX_MESSAGE_BYTES)) close();
-    if (records > 0) pieces.push(wrap.between);
-    pieces.push(piece);
-    records++;
-    length += piece.length + wrap.between.length;
-  }
-  close();
-  return messages;
 }

@@ -53,7 +53,7 @@ export interface HttpServerOptions {
   readonly events: Events;
   readonly metrics: Metrics;
   /** Serves `/v1/telemetry`. */
-  readonly broker?: Pick<Broker, 'telemetry'>;
+  readonly broker?: Pick<Broker, 'telemetry' | 'partitions'>;
   readonly version: string;
   readonly readiness: ReadinessCheck;
   /** Serves `/v1/import`. */
@@ -111,6 +111,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     server.register(
       telemetryRoute({
         queue: broker.telemetry,
+        partitions: broker.partitions,
         events,
         limits: config.http,
         guard,

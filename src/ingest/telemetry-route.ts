@@ -26,6 +26,8 @@ export interface RejectionLedger {
 
 export interface TelemetryRouteOptions {
   readonly queue: Queue;
+  /** Of the queue; 0 or none: it is one. */
+  readonly partitions?: number | undefined;
   readonly events: Events;
   readonly limits: IngestLimits;
   readonly guard: RateGuard;
@@ -61,6 +63,7 @@ export function messageHeaders(
 
 export function telemetryRoute({
   queue,
+  partitions,
   events,
   limits,
   guard,
@@ -83,7 +86,7 @@ export function telemetryRoute({
     const receivedUs = Date.now() * 1000;
     const { bytes, type } = requestBytes(request);
     const accept = (judge?: DeviceJudge): AcceptedRecords | Rejection =>
-      acceptRecords(bytes, type, limits, { receivedUs, sourceSystem: DEFAULT_SOURCE_SYSTEM }, judge);
+      acceptRecords(bytes, type, limits, { receivedUs, sourceSystem: DEFAULT_SOURCE_SYSTEM }, judge, partitions);
     const judge = judgeOf(request.caller);
     let result = accept(judge?.judge);
     if (judge?.needsLook === true) {
@@ -99,9 +102,10 @@ export function telemetryRoute({
     if (result.messages.length > 0) {
       guard.takeRecords(request.caller, result.accepted);
       await queue.publish(
-        result.messages.map(({ body, records }) => ({
+        result.messages.map(({ body, records, partition }) => ({
           body,
           headers: messageHeaders(request, type, records, receivedUs),
+          partition,
         })),
       );
     }

@@ -128,6 +128,14 @@ export const EVENTS = {
       if (queue === 'telemetry') metrics.add('telemetry_records_handed_over_total', records);
     },
   ),
+  queue_partition_left: event<{ queue: string; messages: number }>(
+    'warn',
+    'messages wait in a partition beyond queue.partitions, where nobody reads them: set it back until they are read',
+  ),
+  routing_retried: event<{ code: string; attempt: number; delayMs: number; error: unknown }>(
+    'warn',
+    'messages of telemetry_queue cannot be sorted into its partitions; they are held, and it is tried again',
+  ),
   queue_connection_lost: event<{ purpose: string; error: unknown }>(
     'warn',
     'the connection to RabbitMQ was lost; it is opened again',

@@ -37,6 +37,7 @@ export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promis
 class EmbeddedBroker implements Broker {
   readonly telemetry: EmbeddedQueue;
   readonly failed: EmbeddedQueue;
+  readonly partitions = 0;
   readonly #onClosed: (() => void) | undefined;
 
   constructor(telemetry: EmbeddedQueue, failed: EmbeddedQueue, onClosed: (() => void) | undefined) {

@@ -21,7 +21,8 @@ export async function openBroker(
   directory?: SharedDirectoryLock,
 ): Promise<Broker> {
   if (config.queue.url === '') return openEmbedded(config, events, directory);
-  return await openRabbitmqBroker({ ...rabbitmqAddress(config.queue), events });
+  const { partitions, consumePartitions } = config.queue;
+  return await openRabbitmqBroker({ ...rabbitmqAddress(config.queue), partitions, consumePartitions, events });
 }
 
 async function openEmbedded(

@@ -37,9 +37,11 @@ export interface FailureHeaders {
 export interface OutgoingMessage {
   readonly body: Uint8Array;
   readonly headers: MessageHeaders;
+  /** Where all its records belong, from 0 below `Broker.partitions`; without it they are looked at once more. */
+  readonly partition?: number | undefined;
 }
 
-export interface Delivery extends OutgoingMessage {
+export interface Delivery extends Omit<OutgoingMessage, 'partition'> {
   /** Grows with the order of delivery within one consumer. */
   readonly tag: number;
   readonly redelivered: boolean;
@@ -97,6 +99,13 @@ export interface Broker {
   readonly telemetry: Queue;
   /** `telemetry.failed` behind the exchange `dlx`: drained into the table `dead_letters`. */
   readonly failed: Queue;
+  /**
+   * How many parts `telemetry` has (`partitionOf` says which device belongs where); 0 where it is one. Order is then kept
+   * in each part. All parts are one queue to its consumer here, and each is read by one process at a time.
+   */
+  readonly partitions: number;
+  /** Where there are partitions: what was published without one, for whoever sorts it into them. */
+  readonly unpartitioned?: Pick<Queue, 'consume'> | undefined;
   close(): Promise<void>;
 }
 

@@ -100,16 +100,15 @@ export class RabbitmqAccounts {
   }
 
   /** Acknowledged, or settled on a connection that is gone. */
-  settled(sizes: readonly MessageSize[]): void {
-    for (const size of sizes) move(this.#inHand, size, -1);
+  settled(size: MessageSize): void {
+    move(this.#inHand, size, -1);
   }
 
-  /** The consumer has given these back to the broker. */
-  returned(sizes: readonly MessageSize[]): void {
-    this.settled(sizes);
-    this.#unseen += sizes.length;
-    const records = sizes.reduce((sum, size) => sum + recordsOf(size), 0);
-    if (records > 0) this.#listener.handedOver(records);
+  /** The consumer has given it back to the broker. */
+  returned(size: MessageSize): void {
+    this.settled(size);
+    this.#unseen++;
+    if (recordsOf(size) > 0) this.#listener.handedOver(recordsOf(size));
   }
 
   /**

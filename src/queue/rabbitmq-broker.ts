@@ -10,6 +10,7 @@ import type { Broker } from './queue.js';
 import type { RabbitmqAddress } from './rabbitmq-address.js';
 import { RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, RabbitmqConnection } from './rabbitmq-connection.js';
+import { allLanes, type RabbitmqLane, type RabbitmqLanes } from './rabbitmq-lane.js';
 import { RabbitmqPublisher } from './rabbitmq-publisher.js';
 import { RabbitmqQueue } from './rabbitmq-queue.js';
 import {
@@ -17,7 +18,9 @@ import {
   findQueue,
   majorVersion,
   NEW_QUEUE_REST_MS,
+  partitionsLeft,
   topology,
+  type Route,
   type Topology,
 } from './rabbitmq-topology.js';
 
@@ -31,12 +34,15 @@ export interface RabbitmqBrokerOptions extends RabbitmqAddress {
   readonly heartbeatSeconds?: number;
   /** How often the broker is asked how many messages there are. */
   readonly observeIntervalMs?: number;
+  /** Parts of the queue of telemetry; 0: it is one. */
+  readonly partitions?: number;
+  /** Which of them are consumed here; empty: all. */
+  readonly consumePartitions?: readonly number[];
   /** How long nothing is published into a queue that has just been made. */
   readonly newQueueRestMs?: number;
 }
 
-type Name = keyof Topology;
-const NAMES: readonly Name[] = ['telemetry', 'failed'];
+type Name = 'telemetry' | 'failed';
 /** Largest message that a broker takes unless configured otherwise: from 4.0 on less. */
 const maxBodyBytes = (major: number): number => (major >= 4 ? 16 : 128) * 1024 * 1024;
 
@@ -53,8 +59,12 @@ export async function openRabbitmqBroker(options: RabbitmqBrokerOptions): Promis
 class RabbitmqBroker implements Broker {
   readonly telemetry: RabbitmqQueue;
   readonly failed: RabbitmqQueue;
+  readonly unpartitioned: RabbitmqQueue | undefined;
+  readonly partitions: number;
   readonly #options: RabbitmqBrokerOptions;
   readonly #topology: Topology;
+  /** Every queue on the broker, and who reads it here. */
+  readonly #lanes = new Map<RabbitmqLane, RabbitmqQueue>();
   #publishing: RabbitmqConnection | undefined;
   #consuming: RabbitmqConnection | undefined;
   /** For questions; on the consuming connection. */
@@ -65,9 +75,23 @@ class RabbitmqBroker implements Broker {
 
   constructor(options: RabbitmqBrokerOptions) {
     this.#options = options;
-    this.#topology = topology(options.prefix);
-    this.telemetry = this.#createQueue('telemetry');
-    this.failed = this.#createQueue('failed');
+    const { prefix, partitions = 0, consumePartitions = [] } = options;
+    this.#topology = topology({ prefix, partitions });
+    this.partitions = partitions;
+    const lanes: RabbitmqLanes = {
+      whole: this.#createLane('telemetry', this.#topology.telemetry),
+      partitions: this.#topology.partitions.map((route) => this.#createLane('telemetry', route)),
+    };
+    const failed: RabbitmqLanes = { whole: this.#createLane('failed', this.#topology.failed), partitions: [] };
+    this.failed = this.#createQueue('failed', this.#createPublisher(failed), allLanes(failed));
+    const publisher = this.#createPublisher(lanes);
+    if (partitions === 0) this.telemetry = this.#createQueue('telemetry', publisher, allLanes(lanes));
+    else {
+      const own = lanes.partitions.filter((_, number) => consumePartitions.includes(number));
+      const consumed = own.length === 0 ? lanes.partitions : own;
+      this.telemetry = this.#createQueue('telemetry', publisher, allLanes(lanes), consumed);
+      this.unpartitioned = this.#createQueue('telemetry', publisher, [lanes.whole]);
+    }
   }
 
   async open(): Promise<void> {
@@ -84,14 +108,14 @@ class RabbitmqBroker implements Broker {
         purpose: 'consuming',
         setUp: (model) => this.#setUpConsuming(model),
         onReady: () => {
-          for (const name of NAMES) void this[name].attachConsumer(); // of a consumer that came meanwhile
+          for (const queue of this.#queues) void queue.attachConsumer(); // of a consumer that came meanwhile
         },
       });
     } catch (error) {
       await this.#publishing?.close();
       throw error;
     }
-    for (const queue of NAMES) {
+    for (const queue of ['telemetry', 'failed'] as const) {
       const { messages } = this[queue].depth();
       // Nobody knows how many records are in them before they are delivered: then they are reported as recovered.
       events.emit('queue_opened', { queue, messages, records: 0, tornBytes: 0 });
@@ -103,46 +127,62 @@ class RabbitmqBroker implements Broker {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#control = undefined;
-    await this.telemetry.close();
-    await this.failed.close();
+    for (const queue of this.#queues) await queue.close();
     await this.#publishing?.close();
     await this.#consuming?.close();
   }
 
-  #createQueue(name: Name): RabbitmqQueue {
-    const { events, publishTimeoutMs = 10_000 } = this.#options;
+  get #queues(): RabbitmqQueue[] {
+    const { telemetry, unpartitioned, failed } = this;
+    return unpartitioned === undefined ? [telemetry, failed] : [telemetry, unpartitioned, failed];
+  }
+
+  #createLane(queue: Name, route: Route): RabbitmqLane {
+    const { events } = this.#options;
     const accounts = new RabbitmqAccounts({
-      recovered: (records) => events.emit('queue_recovered', { queue: name, records }),
-      handedOver: (records) => events.emit('queue_handed_over', { queue: name, records }),
+      recovered: (records) => events.emit('queue_recovered', { queue, records }),
+      handedOver: (records) => events.emit('queue_handed_over', { queue, records }),
     });
-    const route = this.#topology[name];
-    const publisher = new RabbitmqPublisher({
-      route,
-      accounts,
-      timeoutMs: publishTimeoutMs,
+    return { route, accounts };
+  }
+
+  #createPublisher(lanes: RabbitmqLanes): RabbitmqPublisher {
+    return new RabbitmqPublisher({
+      lanes,
+      timeoutMs: this.#options.publishTimeoutMs ?? 10_000,
       isBlocked: () => this.#publishing?.isBlocked ?? false,
       onLost: () => this.#publishing?.reset(),
     });
-    return new RabbitmqQueue({
-      queue: route.queue,
-      accounts,
+  }
+
+  #createQueue(
+    name: Name,
+    publisher: RabbitmqPublisher,
+    lanes: readonly RabbitmqLane[],
+    consumed = lanes,
+  ): RabbitmqQueue {
+    const queue = new RabbitmqQueue({
+      lanes,
+      consumed,
       publisher,
       openChannel: async () => await this.#consuming?.openChannel(),
       onConsumerLost: () => this.#consuming?.reset(),
-      onRefused: (code) => events.emit('queue_refused', { queue: name, code }),
+      onRefused: (code) => this.#options.events.emit('queue_refused', { queue: name, code }),
     });
+    for (const lane of lanes) this.#lanes.set(lane, queue); // of what has no partition the reader that comes last
+    return queue;
   }
 
   /** Declares what is missing. */
   async #setUpPublishing(model: ChannelModel): Promise<void> {
     const declared = await declareTopology(model, this.#topology);
+    if (this.#publishing === undefined) await this.#reportPartitionsLeft(model); // once, at the start
     const { newQueueRestMs = NEW_QUEUE_REST_MS } = this.#options;
     if ([...declared.values()].some(({ isNew }) => isNew)) this.#restUntilMs = performance.now() + newQueueRestMs;
     await sleep(Math.max(0, this.#restUntilMs - performance.now()));
-    for (const name of NAMES) {
-      this[name].observed(declared.get(this.#topology[name].queue)?.messages ?? 0);
-      this[name].attachPublisher(await model.createConfirmChannel(), maxBodyBytes(majorVersion(model)));
-    }
+    for (const [lane, queue] of this.#lanes) queue.observed(lane, declared.get(lane.route.queue)?.messages ?? 0);
+    for (const queue of [this.telemetry, this.failed])
+      queue.attachPublisher(await model.createConfirmChannel(), maxBodyBytes(majorVersion(model)));
   }
 
   async #setUpConsuming(model: ChannelModel): Promise<void> {
@@ -151,8 +191,8 @@ class RabbitmqBroker implements Broker {
     control.on('close', () => {
       if (this.#control === control) this.#consuming?.reset();
     });
-    for (const name of NAMES) {
-      const { queue } = this.#topology[name];
+    for (const [lane, reader] of this.#lanes) {
+      const { queue } = lane.route;
       const found = await findQueue(model, queue);
       if (found === undefined) {
         this.#publishing?.reset(); // it declares, and lets a new queue rest
@@ -160,19 +200,26 @@ class RabbitmqBroker implements Broker {
           retryable: true,
         });
       }
-      this[name].observed(found.messages);
+      reader.observed(lane, found.messages);
     }
     this.#control = control;
-    for (const name of NAMES) await this[name].resume(model);
+    for (const queue of this.#queues) await queue.resume(model);
+  }
+
+  /** Fewer partitions than there were: what waits in the others nobody reads. */
+  async #reportPartitionsLeft(model: ChannelModel): Promise<void> {
+    for (const { queue, messages } of await partitionsLeft(model, this.#options)) {
+      if (messages > 0) this.#options.events.emit('queue_partition_left', { queue, messages });
+    }
   }
 
   /** Asks how many messages there are; without an answer the last one stays. */
   async #observe(): Promise<void> {
     const control = this.#control;
     if (control === undefined) return;
-    for (const name of NAMES) {
-      const { messageCount } = await control.checkQueue(this.#topology[name].queue);
-      this[name].observed(messageCount);
+    for (const [lane, reader] of this.#lanes) {
+      const { messageCount } = await control.checkQueue(lane.route.queue);
+      reader.observed(lane, messageCount);
     }
   }
 }

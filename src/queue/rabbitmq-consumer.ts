@@ -1,5 +1,6 @@
 /**
- * The consumer of a queue on RabbitMQ, over any number of connections: each new one goes on where the broker says.
+ * The consumer of a queue on RabbitMQ, of all its partitions together, over any number of connections: each new one goes
+ * on where the broker says.
  *
  * What was handed out on a connection that is gone cannot be acknowledged any more: the broker delivers it again. It
  * counts against the prefetch until it is settled here, so that repetitions do not pile up in memory.
@@ -8,14 +9,15 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { withinTime } from '../telemetry/time-limit.js';
 import type { ConsumeOptions, Consumer, Delivery } from './queue.js';
-import type { MessageSize, RabbitmqAccounts } from './rabbitmq-accounts.js';
+import type { MessageSize } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
+import type { RabbitmqLane } from './rabbitmq-lane.js';
 import { fromDelivery, messageIdOf } from './rabbitmq-message.js';
 
 export interface RabbitmqConsumerOptions {
-  readonly queue: string;
+  /** Read together on one channel, so that an acknowledgement covers all of them. */
+  readonly lanes: readonly RabbitmqLane[];
   readonly prefetch: ConsumeOptions;
-  readonly accounts: RabbitmqAccounts;
   readonly deliver: (delivery: Delivery) => void;
   /** Attaches this consumer to a fresh channel, now or as soon as there is a connection. */
   readonly attachAnew: () => Promise<void>;
@@ -25,6 +27,7 @@ export interface RabbitmqConsumerOptions {
 
 interface Outstanding {
   readonly tag: number;
+  readonly lane: RabbitmqLane;
   readonly channel: Channel;
   readonly message: ConsumeMessage;
   readonly size: MessageSize;
@@ -42,9 +45,12 @@ const WORTH_RENEWING = 4;
 export class RabbitmqConsumer implements Consumer {
   readonly #options: RabbitmqConsumerOptions;
   #channel: Channel | undefined;
-  #consumerTag: string | undefined;
+  /** What the broker calls the consumers on the channel, one a lane. */
+  #consumerTags: string[] = [];
   /** Sent by the broker, and to be handed out once there is room. */
   #held: ConsumeMessage[] = [];
+  /** Whence each of those came: a list beside it, since an object of its own for every message would cost. */
+  #heldLanes: RabbitmqLane[] = [];
   #heldBytes = 0;
   /**
    * AMQP bounds messages, not bytes: this many are asked for, by their mean size. If they are too large all the same, what
@@ -74,8 +80,8 @@ export class RabbitmqConsumer implements Consumer {
   }
 
   /** Sent by the broker and not handed out. */
-  get held(): number {
-    return this.#held.length;
+  heldOf(wanted: RabbitmqLane): number {
+    return this.#heldLanes.reduce((count, lane) => count + (lane === wanted ? 1 : 0), 0);
   }
 
   /** Goes on with this channel. */
@@ -90,15 +96,26 @@ export class RabbitmqConsumer implements Consumer {
       // A delivery may overtake the answer to a cancellation: the broker gives it to the next consumer.
       if (!error.message.startsWith('Unknown consumer')) throw error;
     });
-    await channel.prefetch(this.#prefetchMessages);
-    const consuming = channel.consume(this.#options.queue, (message) => {
+    this.#consumerTags = [];
+    const { lanes } = this.#options;
+    // The broker counts for each consumer.
+    await channel.prefetch(Math.max(1, Math.floor(this.#prefetchMessages / lanes.length)));
+    for (const lane of lanes) {
+      if (this.#stopped) return;
+      await this.#attachLane(channel, lane);
+    }
+  }
+
+  async #attachLane(channel: Channel, lane: RabbitmqLane): Promise<void> {
+    const { queue } = lane.route;
+    const consuming = channel.consume(queue, (message) => {
       if (message === null)
         this.#detach(channel); // the queue was deleted
-      else this.#receive(channel, message);
+      else this.#receive(channel, lane, message);
     });
     // A quorum queue without a leader leaves the question unanswered for a minute and longer.
-    const late = (): OperationalError => leaderless(this.#options.queue);
-    this.#consumerTag = (await withinTime(consuming, ANSWER_TIMEOUT_MS, late)).consumerTag;
+    const { consumerTag } = await withinTime(consuming, ANSWER_TIMEOUT_MS, () => leaderless(queue));
+    if (this.#channel === channel) this.#consumerTags.push(consumerTag);
   }
 
   async acknowledgeThrough(tag: number): Promise<void> {
@@ -108,13 +125,15 @@ export class RabbitmqConsumer implements Consumer {
     if (settled.length === 0) return;
     const channel = this.#channel;
     const last = settled.findLast((outstanding) => outstanding.channel === channel);
-    for (const { size } of settled) this.#outstandingBytes -= size.bytes;
-    this.#options.accounts.settled(settled.map(({ size }) => size));
+    for (const { lane, size } of settled) {
+      this.#outstandingBytes -= size.bytes;
+      lane.accounts.settled(size);
+    }
     try {
       if (channel === undefined || last === undefined) return;
       channel.ack(last.message, true);
       this.#handOut();
-      await channel.checkQueue(this.#options.queue); // an answer behind the acknowledgement: the broker has it
+      await channel.checkQueue(last.lane.route.queue); // an answer behind the acknowledgement: the broker has it
     } catch (error) {
       // On a connection that ends meanwhile nobody knows whether it arrived. If not, the messages come again.
       if (!isConnectionLoss(error)) throw error;
@@ -128,13 +147,14 @@ export class RabbitmqConsumer implements Consumer {
     this.#stopped = true;
     this.#drop();
     const channel = this.#channel;
-    if (channel === undefined || this.#consumerTag === undefined) return;
-    await channel.cancel(this.#consumerTag).catch(ignoreConnectionLoss);
+    if (channel === undefined) return;
+    const cancelled = this.#consumerTags.map((consumerTag) => channel.cancel(consumerTag));
+    for (const cancellation of cancelled) await cancellation.catch(ignoreConnectionLoss);
   }
 
   /** After `stop`: gives back what is not acknowledged, in order; from now on nothing can be acknowledged. */
   async close(): Promise<void> {
-    this.#options.accounts.returned(this.#outstanding.splice(0).map(({ size }) => size));
+    for (const { lane, size } of this.#outstanding.splice(0)) lane.accounts.returned(size);
     const channel = this.#channel;
     this.#channel = undefined;
     if (channel === undefined) return;
@@ -142,7 +162,7 @@ export class RabbitmqConsumer implements Consumer {
     await channel.close().catch(ignoreConnectionLoss);
   }
 
-  #receive(channel: Channel, message: ConsumeMessage): void {
+  #receive(channel: Channel, lane: RabbitmqLane, message: ConsumeMessage): void {
     if (this.#stopped || channel !== this.#channel) return; // comes again
     const bytes = message.content.byteLength;
     this.#meanBytes += (bytes - this.#meanBytes) / MEAN_OVER_MESSAGES;
@@ -152,25 +172,31 @@ export class RabbitmqConsumer implements Consumer {
     }
     if (this.#isRenewing) return;
     this.#held.push(message);
+    this.#heldLanes.push(lane);
     this.#heldBytes += bytes;
     this.#handOut();
   }
 
   #handOut(): void {
     if (this.#stopped || this.#channel === undefined) return;
+    const lanes = this.#heldLanes;
     let handed = 0;
     for (const message of this.#held) {
       if (!this.#hasRoomFor(message)) break;
-      handed++;
+      const lane = lanes[handed++] as RabbitmqLane;
       this.#heldBytes -= message.content.byteLength;
-      this.#deliver(this.#channel, message);
+      this.#deliver(this.#channel, lane, message);
     }
-    if (handed > 0) this.#held.splice(0, handed);
+    if (handed > 0) {
+      this.#held.splice(0, handed);
+      this.#heldLanes.splice(0, handed);
+    }
     this.#considerRenewing(this.#channel);
   }
 
   #drop(): void {
     this.#held = [];
+    this.#heldLanes = [];
     this.#heldBytes = 0;
   }
 
@@ -202,13 +228,13 @@ export class RabbitmqConsumer implements Consumer {
     return this.#outstanding.length < prefetchMessages && bytes <= prefetchBytes;
   }
 
-  #deliver(channel: Channel, message: ConsumeMessage): void {
+  #deliver(channel: Channel, lane: RabbitmqLane, message: ConsumeMessage): void {
     const { body, headers } = fromDelivery(message);
     const size = { records: headers.records, bytes: message.content.byteLength };
     const tag = ++this.#lastTag;
-    this.#outstanding.push({ tag, channel, message: { ...message, content: NOTHING }, size });
+    this.#outstanding.push({ tag, lane, channel, message: { ...message, content: NOTHING }, size });
     this.#outstandingBytes += size.bytes;
-    this.#options.accounts.delivered(messageIdOf(message), size);
+    lane.accounts.delivered(messageIdOf(message), size);
     this.#options.deliver({ tag, body, headers, redelivered: message.fields.redelivered });
   }
 

@@ -10,6 +10,7 @@ import {
   findQueue,
   hasExchange,
   NEW_QUEUE_REST_MS,
+  partitionsLeft,
   topology,
   wantedQueues,
   type FoundQueue,
@@ -17,8 +18,15 @@ import {
 
 const HEARTBEAT_SECONDS = 10;
 
+/** The broker to look at, and how many partitions the queue has to have there. */
+export interface InspectedBroker extends RabbitmqAddress {
+  readonly partitions: number;
+}
+
 export interface QueueState {
   readonly queue: string;
+  /** A partition of former times: it belongs to nothing that is configured. */
+  readonly isLeft: boolean;
   /** Undefined when there is no such queue. */
   readonly found: FoundQueue | undefined;
   /** What is not as it has to be, with the remedy. */
@@ -36,8 +44,8 @@ export interface DeclaredPart {
  * What the queues are like; declares nothing.
  * @throws OperationalError those of `connectionError`
  */
-export function lookAtQueues(address: RabbitmqAddress): Promise<QueueState[]> {
-  return withModel(address, readStates);
+export function lookAtQueues(broker: InspectedBroker): Promise<QueueState[]> {
+  return withModel(broker, (model) => readStates(model, broker.partitions));
 }
 
 /**
@@ -46,12 +54,13 @@ export function lookAtQueues(address: RabbitmqAddress): Promise<QueueState[]> {
  * @param report is told of every exchange, queue and binding
  * @throws OperationalError those of `connectionError`, and `queue_topology_mismatch` for all mismatches together
  */
-export async function declareQueues(address: RabbitmqAddress, report: (part: DeclaredPart) => void): Promise<void> {
+export async function declareQueues(broker: InspectedBroker, report: (part: DeclaredPart) => void): Promise<void> {
   const mismatches: string[] = [];
-  await withModel(address, async (model) => {
+  const { partitions } = broker;
+  await withModel(broker, async (model) => {
     let anyIsNew = false;
     const exchanges = new Set<string>();
-    for (const wanted of wantedQueues(model, topology())) {
+    for (const wanted of wantedQueues(model, topology({ partitions }))) {
       const { exchange, queue, routingKey } = wanted;
       const exchangeWasThere = exchanges.has(exchange) || (await hasExchange(model, exchange));
       try {
@@ -76,29 +85,32 @@ export async function declareQueues(address: RabbitmqAddress, report: (part: Dec
  * The version of the broker and what is in its queues, in words.
  * @throws OperationalError those of `connectionError`, and `queue_topology_mismatch`
  */
-export async function inspectRabbitmq(address: RabbitmqAddress): Promise<string> {
-  return await withModel(address, async (model) => {
-    const states = await readStates(model);
+export async function inspectRabbitmq(broker: InspectedBroker): Promise<string> {
+  return await withModel(broker, async (model) => {
+    const states = await readStates(model, broker.partitions);
     const mismatches = states.flatMap(({ mismatch }) => mismatch ?? []);
     if (mismatches.length > 0) throw new OperationalError('queue_topology_mismatch', mismatches.join('\n'));
     return [`RabbitMQ ${model.connection.serverProperties.version}`, ...states.map(inWords)].join('; ');
   });
 }
 
-const inWords = ({ queue, found }: QueueState): string =>
-  found === undefined
-    ? `${queue} not there yet: the first start declares it`
-    : `${queue} ${found.messages} messages ready, ${found.consumers} consumers`;
+function inWords({ queue, found, isLeft }: QueueState): string {
+  if (found === undefined) return `${queue} not there yet: the first start declares it`;
+  const left = isLeft ? ' (no longer a partition)' : '';
+  return `${queue}${left} ${found.messages} messages ready, ${found.consumers} consumers`;
+}
 
-async function readStates(model: ChannelModel): Promise<QueueState[]> {
+async function readStates(model: ChannelModel, partitions: number): Promise<QueueState[]> {
   const states: QueueState[] = [];
-  for (const wanted of wantedQueues(model, topology())) {
+  for (const wanted of wantedQueues(model, topology({ partitions }))) {
     const { queue } = wanted;
     const found = await findQueue(model, queue);
     const mismatch =
       found === undefined ? undefined : await compareQueue(model, wanted).then(() => undefined, mismatchOf);
-    states.push({ queue, found, mismatch });
+    states.push({ queue, isLeft: false, found, mismatch });
   }
+  for (const { queue, ...found } of await partitionsLeft(model, { partitions }))
+    states.push({ queue, isLeft: true, found, mismatch: undefined });
   return states;
 }
 
@@ -110,7 +122,8 @@ function mismatchOf(error: unknown): string {
 async function withModel<T>(address: RabbitmqAddress, work: (model: ChannelModel) => Promise<T>): Promise<T> {
   const results: T[] = [];
   const connection = await RabbitmqConnection.open({
-    ...address,
+    url: address.url,
+    ca: address.ca,
     purpose: 'inspecting',
     heartbeatSeconds: HEARTBEAT_SECONDS,
     events: { emit: () => undefined }, // the caller is told by the result

@@ -7,14 +7,14 @@ import type { ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { withinTime } from '../telemetry/time-limit.js';
 import type { OutgoingMessage } from './queue.js';
-import type { RabbitmqAccounts, SentMessage } from './rabbitmq-accounts.js';
+import type { SentMessage } from './rabbitmq-accounts.js';
 import { isConnectionLoss } from './rabbitmq-connection.js';
+import { laneOf, type RabbitmqLane, type RabbitmqLanes } from './rabbitmq-lane.js';
 import { messageIdOf, toProperties } from './rabbitmq-message.js';
 import type { Route } from './rabbitmq-topology.js';
 
 export interface RabbitmqPublisherOptions {
-  readonly route: Route;
-  readonly accounts: RabbitmqAccounts;
+  readonly lanes: RabbitmqLanes;
   /** A publication that is not confirmed after this time has failed. */
   readonly timeoutMs: number;
   readonly isBlocked: () => boolean;
@@ -27,6 +27,7 @@ const WINDOW_MESSAGES = 8192;
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
 interface Sent extends SentMessage {
+  readonly lane: RabbitmqLane;
   /** How it failed, if it did. */
   failure?: OperationalError | undefined;
 }
@@ -65,7 +66,7 @@ export class RabbitmqPublisher {
     channel.on('close', () => this.#detach(channel));
     channel.on('return', (message) => {
       const sent = this.#unconfirmed.get(messageIdOf(message) ?? '');
-      if (sent !== undefined) sent.failure = unroutable(this.#options.route);
+      if (sent !== undefined) sent.failure = unroutable(sent.lane.route);
     });
   }
 
@@ -94,10 +95,10 @@ export class RabbitmqPublisher {
       await this.#inTime(Promise.all(confirmations), deadlineMs);
     } catch (error) {
       for (const confirmation of confirmations) confirmation.catch(() => {}); // the first failure is told
-      for (const message of sent) this.#options.accounts.abandoned(message);
+      for (const message of sent) message.lane.accounts.abandoned(message);
       throw error;
     }
-    for (const message of sent) this.#options.accounts.published(message);
+    for (const message of sent) message.lane.accounts.published(message);
   }
 
   /** No further publications; waits for those under way. */
@@ -115,10 +116,12 @@ export class RabbitmqPublisher {
     return this.#unconfirmed.size < WINDOW_MESSAGES && this.#unconfirmedBytes + body.byteLength <= WINDOW_BYTES;
   }
 
-  #send({ body, headers }: OutgoingMessage, sent: Sent[]): Promise<void> {
-    const { route, accounts } = this.#options;
-    const messageId = accounts.nextMessageId();
-    const entry: Sent = { messageId, size: { records: headers.records, bytes: body.byteLength } };
+  #send(message: OutgoingMessage, sent: Sent[]): Promise<void> {
+    const { body, headers } = message;
+    const lane = laneOf(this.#options.lanes, message);
+    const { exchange, routingKey } = lane.route;
+    const messageId = lane.accounts.nextMessageId();
+    const entry: Sent = { lane, messageId, size: { records: headers.records, bytes: body.byteLength } };
     const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     sent.push(entry);
     this.#unconfirmed.set(messageId, entry);
@@ -128,13 +131,13 @@ export class RabbitmqPublisher {
         this.#unconfirmed.delete(messageId);
         this.#unconfirmedBytes -= body.byteLength;
         for (const wake of this.#progress.splice(0)) wake();
-        const failure = error === null ? entry.failure : this.#failureOf(error);
+        const failure = error === null ? entry.failure : this.#failureOf(error, lane);
         if (failure === undefined) resolve();
         else reject(failure);
       };
       const channel = this.#channel as ConfirmChannel;
       try {
-        channel.publish(route.exchange, route.routingKey, content, toProperties(headers, messageId), settle);
+        channel.publish(exchange, routingKey, content, toProperties(headers, messageId), settle);
       } catch (error) {
         if (!isConnectionLoss(error)) throw error;
         settle(error as Error); // the connection is closing, and the channel has not learnt of it
@@ -142,11 +145,11 @@ export class RabbitmqPublisher {
     });
   }
 
-  #failureOf(error: Error): OperationalError {
+  #failureOf(error: Error, { route }: RabbitmqLane): OperationalError {
     if (error.message !== 'message nacked') return this.#unavailable(error);
     return new OperationalError(
       'queue_full',
-      `RabbitMQ has refused a message for the queue ${this.#options.route.queue}: it is at its length limit, or has no majority of its replicas; try again later`,
+      `RabbitMQ has refused a message for the queue ${route.queue}: it is at its length limit, or has no majority of its replicas; try again later`,
       { retryable: true },
     );
   }
@@ -160,7 +163,9 @@ export class RabbitmqPublisher {
   }
 
   #slow(): OperationalError {
-    const { queue } = this.#options.route;
+    // What waits longest tells which queue it is.
+    const { route } = this.#unconfirmed.values().next().value?.lane ?? this.#options.lanes.whole;
+    const { queue } = route;
     return new OperationalError(
       'queue_unavailable',
       `RabbitMQ does not confirm messages for ${queue}: it is slow, or the queue has no leader (rabbitmq-queues quorum_status ${queue}); try again later`,

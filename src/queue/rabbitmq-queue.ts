@@ -2,14 +2,16 @@
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { ConsumeOptions, Consumer, Delivery, OutgoingMessage, Queue, QueueDepth, QueueHealth } from './queue.js';
-import type { RabbitmqAccounts } from './rabbitmq-accounts.js';
 import { ignoreConnectionLoss, isAccessRefused, isConnectionLoss } from './rabbitmq-connection.js';
 import { RabbitmqConsumer } from './rabbitmq-consumer.js';
+import type { RabbitmqLane } from './rabbitmq-lane.js';
 import { closedError, type RabbitmqPublisher } from './rabbitmq-publisher.js';
 
 export interface RabbitmqQueueOptions {
-  readonly queue: string;
-  readonly accounts: RabbitmqAccounts;
+  /** All that it consists of. */
+  readonly lanes: readonly RabbitmqLane[];
+  /** Those that are consumed here. */
+  readonly consumed: readonly RabbitmqLane[];
   readonly publisher: RabbitmqPublisher;
   /** Opens a channel for a consumer; undefined while there is no connection. */
   readonly openChannel: () => Promise<Channel | undefined>;
@@ -52,9 +54,9 @@ export class RabbitmqQueue implements Queue {
     if (this.#closed) throw closedError();
     if (this.#consumer?.isStopped === false) throw new Error('the queue has a consumer: stop it first');
     const previous = this.#consumer;
-    const { queue, accounts, onConsumerLost: onLost } = this.#options;
+    const { consumed: lanes, onConsumerLost: onLost } = this.#options;
     const attachAnew = (): Promise<void> => this.attachConsumer();
-    const consumer = new RabbitmqConsumer({ queue, accounts, prefetch: options, deliver, attachAnew, onLost });
+    const consumer = new RabbitmqConsumer({ lanes, prefetch: options, deliver, attachAnew, onLost });
     await previous?.close();
     this.#consumer = consumer;
     try {
@@ -62,13 +64,15 @@ export class RabbitmqQueue implements Queue {
     } catch (error) {
       if (!isAccessRefused(error)) throw error;
       await consumer.stop();
-      throw readingRefused(queue, error);
+      throw readingRefused(error);
     }
     return consumer;
   }
 
   depth(): QueueDepth {
-    return this.#options.accounts.depth();
+    const depths = this.#options.lanes.map(({ accounts }) => accounts.depth());
+    const sum = (key: keyof QueueDepth): number => depths.reduce((total, depth) => total + depth[key], 0);
+    return { messages: sum('messages'), records: sum('records'), bytes: sum('bytes') };
   }
 
   health(): Promise<QueueHealth> {
@@ -114,11 +118,11 @@ export class RabbitmqQueue implements Queue {
     this.#options.publisher.attach(channel, maxBodyBytes);
   }
 
-  /** The broker says how many messages are ready. */
-  observed(ready: number): void {
-    const { accounts, publisher } = this.#options;
-    const consuming = this.#consumer?.isStopped === false;
-    accounts.observed(ready + (this.#consumer?.held ?? 0), publisher.unconfirmed, consuming);
+  /** The broker says how many messages are ready in a lane of it. */
+  observed(lane: RabbitmqLane, ready: number): void {
+    const { consumed, publisher } = this.#options;
+    const consuming = this.#consumer?.isStopped === false && consumed.includes(lane);
+    lane.accounts.observed(ready + (this.#consumer?.heldOf(lane) ?? 0), publisher.unconfirmed, consuming);
   }
 
   async close(): Promise<void> {
@@ -129,10 +133,10 @@ export class RabbitmqQueue implements Queue {
   }
 }
 
-function readingRefused(queue: string, cause: unknown): OperationalError {
+function readingRefused(cause: unknown): OperationalError {
   return new OperationalError(
     'queue_access_refused',
-    `RabbitMQ does not let this user consume ${queue}: give it the permission to read`,
+    `RabbitMQ does not let this user consume (${(cause as Error).message}): give it the permission to read`,
     { cause },
   );
 }

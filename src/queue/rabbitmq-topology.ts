@@ -16,13 +16,30 @@ export interface Route {
 export interface Topology {
   readonly telemetry: Route;
   readonly failed: Route;
+  /** Parts of `telemetry`, which then holds only what was published without a part. */
+  readonly partitions: readonly Route[];
 }
 
-/** @param prefix in front of every name: several platforms on one virtual host */
-export function topology(prefix = ''): Topology {
+export interface TopologyOptions {
+  /** In front of every name: several platforms on one virtual host. */
+  readonly prefix?: string | undefined;
+  readonly partitions?: number | undefined;
+}
+
+export function topology({ prefix = '', partitions = 0 }: TopologyOptions = {}): Topology {
   return {
     telemetry: { exchange: `${prefix}telemetry`, routingKey: 'telemetry', queue: `${prefix}telemetry_queue` },
     failed: { exchange: `${prefix}dlx`, routingKey: 'telemetry.failed', queue: `${prefix}telemetry.failed` },
+    partitions: Array.from({ length: partitions }, (_, number) => partitionRoute(number, prefix)),
+  };
+}
+
+/** The way of partition `number`. */
+function partitionRoute(number: number, prefix = ''): Route {
+  return {
+    exchange: `${prefix}telemetry`,
+    routingKey: `telemetry.${number}`,
+    queue: `${prefix}telemetry_queue.${number}`,
   };
 }
 
@@ -48,7 +65,7 @@ export interface WantedQueue extends Route {
 }
 
 /** Every queue of the topology, as this broker has to have it. */
-export function wantedQueues(model: ChannelModel, { telemetry, failed }: Topology): WantedQueue[] {
+export function wantedQueues(model: ChannelModel, { telemetry, failed, partitions }: Topology): WantedQueue[] {
   const unlimited = majorVersion(model) >= DELIVERY_LIMIT_SINCE ? { 'x-delivery-limit': -1 } : {};
   // Where a policy bounds the queue, publishing is refused: the default would drop the oldest messages.
   const always = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', ...unlimited };
@@ -57,7 +74,7 @@ export function wantedQueues(model: ChannelModel, { telemetry, failed }: Topolog
   const single = { 'x-single-active-consumer': true };
   return [
     { ...failed, arguments: always },
-    { ...telemetry, arguments: { ...always, ...deadLettering, ...single } },
+    ...[telemetry, ...partitions].map((route) => ({ ...route, arguments: { ...always, ...deadLettering, ...single } })),
   ];
 }
 
@@ -137,6 +154,24 @@ export function findQueue(model: ChannelModel, queue: string): Promise<FoundQueu
     const { messageCount, consumerCount } = await channel.checkQueue(queue);
     return { messages: messageCount, consumers: consumerCount };
   });
+}
+
+/** A configured number of partitions has this bound, too. */
+const MAX_PARTITIONS = 64;
+
+/** Queues of partitions beyond those of the topology: there were more once. They have no gaps. */
+export async function partitionsLeft(
+  model: ChannelModel,
+  { prefix, partitions = 0 }: TopologyOptions,
+): Promise<(FoundQueue & { readonly queue: string })[]> {
+  const left: (FoundQueue & { readonly queue: string })[] = [];
+  for (let number = partitions; number < MAX_PARTITIONS; number++) {
+    const { queue } = partitionRoute(number, prefix);
+    const found = await findQueue(model, queue);
+    if (found === undefined) break;
+    left.push({ queue, ...found });
+  }
+  return left;
 }
 
 /** Whether there is an exchange of this name. */

@@ -61,6 +61,7 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 60));
 /**
  * @param options.countsUnseen false where the number of messages is all that is known about those that another broker
  *   object published and that have not been delivered here
+ * @param options.partitions over which the messages of the suite are spread; 0: the queue is one
  * @param options.ordersPartialReturns false where messages that came back are no longer in order when a consumer with a
  *   smaller prefetch took only some of them and gave those back as well
  */
@@ -70,9 +71,23 @@ export function describeQueueContract(
   {
     countsUnseen = true,
     ordersPartialReturns = true,
+    partitions = 0,
     numRuns = 40,
-  }: { countsUnseen?: boolean; ordersPartialReturns?: boolean; numRuns?: number } = {},
+  }: { countsUnseen?: boolean; ordersPartialReturns?: boolean; partitions?: number; numRuns?: number } = {},
 ): void {
+  const place = (id: number): number => (partitions === 0 ? 0 : id % partitions);
+  const placed = (id: number, options?: Parameters<typeof message>[1]): OutgoingMessage =>
+    partitions === 0 ? message(id, options) : { ...message(id, options), partition: place(id) };
+  /** As far as their order is promised: partition by partition. */
+  const inOrder = (ids: readonly number[]): number[] => ids.toSorted((one, other) => place(one) - place(other));
+  /** These came first of what was published: of each partition the oldest. */
+  const expectFirst = (ids: readonly number[], published: readonly number[]): void => {
+    const count = (wanted: number): number => ids.filter((id) => place(id) === wanted).length;
+    const oldest = [...new Set(published.map(place))].flatMap((wanted) =>
+      published.filter((id) => place(id) === wanted).slice(0, count(wanted)),
+    );
+    expect(inOrder(ids)).toEqual(inOrder(oldest));
+  };
   const withBroker = async (store: QueueStore, work: (broker: Broker) => Promise<void>): Promise<void> => {
     const broker = await store.open();
     try {
@@ -87,10 +102,10 @@ export function describeQueueContract(
       withBroker(createStore(), async ({ telemetry }) => {
         const collector = await Collector.on(telemetry);
         const ids = Array.from({ length: 50 }, (_, id) => id);
-        await Promise.all(ids.slice(0, 25).map((id) => telemetry.publish([message(id)])));
-        await telemetry.publish(ids.slice(25).map((id) => message(id)));
+        await Promise.all(ids.slice(0, 25).map((id) => telemetry.publish([placed(id)])));
+        await telemetry.publish(ids.slice(25).map((id) => placed(id)));
         const deliveries = await collector.received(50);
-        expect(collector.ids).toEqual(ids);
+        expect(inOrder(collector.ids)).toEqual(inOrder(ids));
         expect(deliveries.every(({ redelivered }) => !redelivered)).toBe(true);
         expect(deliveries.every(({ tag }, at) => at === 0 || tag > (deliveries[at - 1] as Delivery).tag)).toBe(true);
       }));
@@ -99,7 +114,7 @@ export function describeQueueContract(
       const broker = await createStore().open();
       const well = { ok: true, detail: expect.any(String) as string };
       expect(await broker.telemetry.health()).toEqual({ publishing: well, consuming: well });
-      await broker.telemetry.publish([message(0)]);
+      await broker.telemetry.publish([placed(0)]);
       await (await Collector.on(broker.telemetry)).received(1);
       expect(await broker.telemetry.health()).toEqual({ publishing: well, consuming: well });
       await broker.close();
@@ -118,8 +133,8 @@ export function describeQueueContract(
         } as const;
         const failure = { code: 'conflict', deviceId: 'Bohrung Süd 7 🛢' };
         await telemetry.publish([
-          { body, headers: { ...plain, source: 'gateway "Nord"' } },
-          { body: new Uint8Array(0), headers: { ...message(0).headers, failure } },
+          { ...placed(0), body, headers: { ...plain, source: 'gateway "Nord"' } },
+          { ...placed(0), body: new Uint8Array(0), headers: { ...message(0).headers, failure } },
         ]);
         const collector = await Collector.on(telemetry);
         const [first, second] = (await collector.received(2)) as [Delivery, Delivery];
@@ -131,12 +146,13 @@ export function describeQueueContract(
 
     test('a message of 16 MB between small ones', () =>
       withBroker(createStore(), async ({ telemetry }) => {
-        const large = message(1, { pad: 16 * 1024 * 1024 });
-        await telemetry.publish([message(0), large, message(2)]);
+        const large = placed(1, { pad: 16 * 1024 * 1024 });
+        await telemetry.publish([placed(0), large, placed(2)]);
         const collector = await Collector.on(telemetry);
-        const [, second] = (await collector.received(3)) as [Delivery, Delivery, Delivery];
-        expect(collector.ids).toEqual([0, 1, 2]);
-        expect(Buffer.compare(second.body, large.body)).toBe(0);
+        const deliveries = await collector.received(3);
+        expect(inOrder(collector.ids)).toEqual(inOrder([0, 1, 2]));
+        const found = deliveries.find((delivery) => idOf(delivery) === 1) as Delivery;
+        expect(Buffer.compare(found.body, large.body)).toBe(0);
       }));
 
     test('publishing nothing resolves and changes nothing', () =>
@@ -148,53 +164,59 @@ export function describeQueueContract(
     test('what was published is there after reopening, in both queues separately', async () => {
       const store = createStore();
       await withBroker(store, async ({ telemetry, failed }) => {
-        await telemetry.publish([message(1), message(2)]);
+        await telemetry.publish([placed(1), placed(2)]);
         await failed.publish([message(3)]);
       });
       await withBroker(store, async ({ telemetry, failed }) => {
         const collectors = [await Collector.on(telemetry), await Collector.on(failed)] as const;
         await collectors[0].received(2);
         await collectors[1].received(1);
-        expect(collectors.map(({ ids }) => ids)).toEqual([[1, 2], [3]]);
+        expect(collectors.map(({ ids }) => inOrder(ids))).toEqual([[1, 2], [3]]);
       });
     });
 
     test('acknowledging is cumulative; the rest comes again after reopening, in order, redelivered', async () => {
       const store = createStore();
+      let rest: number[] = [];
       await withBroker(store, async ({ telemetry }) => {
-        await telemetry.publish([0, 1, 2, 3, 4, 5].map((id) => message(id)));
+        await telemetry.publish([0, 1, 2, 3, 4, 5].map((id) => placed(id)));
         const collector = await Collector.on(telemetry);
         await collector.received(6);
         await collector.acknowledge(4);
         await collector.acknowledge(2); // already covered
+        expect(inOrder(collector.ids)).toEqual(inOrder([0, 1, 2, 3, 4, 5]));
+        rest = collector.ids.slice(4);
         expect(telemetry.depth().messages).toBe(2);
       });
       await withBroker(store, async ({ telemetry }) => {
         const collector = await Collector.on(telemetry);
         await collector.received(2);
-        await telemetry.publish([message(6)]);
+        await telemetry.publish([placed(6)]);
         await collector.received(3);
-        expect(collector.ids).toEqual([4, 5, 6]);
+        expect(inOrder(collector.ids)).toEqual(inOrder([...rest, 6]));
         expect(collector.deliveries.map(({ redelivered }) => redelivered)).toEqual([true, true, false]);
       });
     });
 
     test('no more than prefetchMessages are out at a time', () =>
       withBroker(createStore(), async ({ telemetry }) => {
-        await telemetry.publish(Array.from({ length: 10 }, (_, id) => message(id)));
+        const ids = Array.from({ length: 10 }, (_, id) => id);
+        await telemetry.publish(ids.map((id) => placed(id)));
         const collector = await Collector.on(telemetry, 3);
         await collector.received(3);
         await settle();
-        expect(collector.ids).toEqual([0, 1, 2]);
+        expect(collector.deliveries.length).toBe(3);
+        expectFirst(collector.ids, ids);
         await collector.acknowledge(2);
         await collector.received(5);
         await settle();
-        expect(collector.ids).toEqual([0, 1, 2, 3, 4]);
+        expect(collector.deliveries.length).toBe(5);
+        expectFirst(collector.ids, ids);
       }));
 
     test('no more than prefetchBytes are out at a time, and a message beyond that comes alone', () =>
       withBroker(createStore(), async ({ telemetry }) => {
-        await telemetry.publish([400, 400, 5000, 400].map((pad, id) => message(id, { pad })));
+        await telemetry.publish([400, 400, 5000, 400].map((pad, id) => placed(id, { pad })));
         const collector = await Collector.on(telemetry, 1000, 1000);
         for (const [acknowledged, out] of [
           [0, 2],
@@ -211,19 +233,22 @@ export function describeQueueContract(
 
     test('after stop nothing is delivered; what is out can still be acknowledged; the next consumer gets the rest', () =>
       withBroker(createStore(), async ({ telemetry }) => {
-        await telemetry.publish([message(0), message(1), message(2)]);
+        await telemetry.publish([placed(0), placed(1), placed(2)]);
         const first = await Collector.on(telemetry, 2);
         await first.received(2);
         await first.consumer.stop();
-        await telemetry.publish([message(3)]);
+        await telemetry.publish([placed(3)]);
         await first.acknowledge(1);
         await settle();
-        expect(first.ids).toEqual([0, 1]);
+        expect(first.deliveries.length).toBe(2);
+        expectFirst(first.ids, [0, 1, 2]);
         const second = await Collector.on(telemetry);
         await second.received(3);
-        expect(second.ids).toEqual([1, 2, 3]);
-        expect(second.deliveries[0]?.redelivered).toBe(true);
-        expect(second.deliveries[2]?.redelivered).toBe(false);
+        expect(inOrder(second.ids)).toEqual(inOrder([0, 1, 2, 3].filter((id) => id !== first.ids[0])));
+        const wasDelivered = (id: number | undefined) =>
+          second.deliveries.find((delivery) => idOf(delivery) === id)?.redelivered;
+        expect(wasDelivered(first.ids[1])).toBe(true);
+        expect(wasDelivered(3)).toBe(false);
       }));
 
     test('a second consumer beside the first is refused', () =>
@@ -235,21 +260,23 @@ export function describeQueueContract(
     test('depth counts messages, records and bytes of bodies until they are acknowledged, across reopening', async () => {
       const store = createStore();
       const messages = [
-        message(0, { records: 300, pad: 5000 }),
-        message(1, { records: null }),
-        message(2, { records: 7 }),
+        placed(0, { records: 300, pad: 5000 }),
+        placed(1, { records: null }),
+        placed(2, { records: 7 }),
       ];
-      const [first, second, third] = messages.map(({ body }) => body.byteLength) as [number, number, number];
+      const bytes = messages.reduce((sum, { body }) => sum + body.byteLength, 0);
+      let left = { messages: 0, records: 0, bytes: 0 };
       await withBroker(store, async ({ telemetry }) => {
         await telemetry.publish(messages);
-        expect(telemetry.depth()).toEqual({ messages: 3, records: 308, bytes: first + second + third });
+        expect(telemetry.depth()).toEqual({ messages: 3, records: 308, bytes });
         const collector = await Collector.on(telemetry);
         await collector.acknowledge(1);
-        expect(telemetry.depth()).toEqual({ messages: 2, records: 8, bytes: second + third });
+        const [gone] = collector.deliveries as [Delivery];
+        left = { messages: 2, records: 308 - (gone.headers.records ?? 1), bytes: bytes - gone.body.byteLength };
+        expect(telemetry.depth()).toEqual(left);
       });
       await withBroker(store, async ({ telemetry, failed }) => {
-        const sizes = countsUnseen ? { records: 8, bytes: second + third } : { records: 0, bytes: 0 };
-        expect(telemetry.depth()).toEqual({ messages: 2, ...sizes });
+        expect(telemetry.depth()).toEqual(countsUnseen ? left : { messages: 2, records: 0, bytes: 0 });
         expect(failed.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
       });
     });
@@ -258,7 +285,7 @@ export function describeQueueContract(
       const broker = await createStore().open();
       const { telemetry } = broker;
       await broker.close();
-      await expect(telemetry.publish([message(0)])).rejects.toMatchObject({ code: 'queue_closed' });
+      await expect(telemetry.publish([placed(0)])).rejects.toMatchObject({ code: 'queue_closed' });
     });
 
     test('any interleaving of publishing, acknowledging and reopening keeps exactly the unacknowledged, in order', async () => {
@@ -279,7 +306,7 @@ export function describeQueueContract(
           let nextId = 0;
           for (const action of steps) {
             if (action.kind === 'publish') {
-              const batch = action.sizes.map((pad) => message(nextId++, { pad }));
+              const batch = action.sizes.map((pad) => placed(nextId++, { pad }));
               await broker.telemetry.publish(batch);
               expected.push(...batch.map(idOf));
             } else if (action.kind === 'reopen') {
@@ -290,11 +317,12 @@ export function describeQueueContract(
               const wanted = Math.min(prefetch, expected.length);
               const collector = await Collector.on(broker.telemetry, prefetch);
               await collector.received(wanted);
-              expect(collector.ids).toEqual(expected.slice(0, wanted));
+              expectFirst(collector.ids, expected);
               const acknowledged = action.kind === 'consume' ? 0 : Math.floor(action.fraction * wanted);
               if (acknowledged > 0) await collector.acknowledge(acknowledged);
               await collector.consumer.stop();
-              expected = expected.slice(acknowledged);
+              const gone = new Set(collector.ids.slice(0, acknowledged));
+              expected = expected.filter((id) => !gone.has(id));
             }
             expect(broker.telemetry.depth().messages).toBe(expected.length);
           }
@@ -302,7 +330,7 @@ export function describeQueueContract(
           await withBroker(store, async ({ telemetry }) => {
             const collector = await Collector.on(telemetry);
             await collector.received(expected.length);
-            expect(collector.ids).toEqual(expected);
+            expect(inOrder(collector.ids)).toEqual(inOrder(expected));
           });
         }),
         { numRuns },

@@ -3,6 +3,8 @@
  * them, in whatever order, the table ends as the model says.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.js';
+import { sortMessage } from '../../src/ingest/telemetry-router.js';
 import type { Database } from '../../src/storage/database.js';
 import { openBroker } from '../../src/queue/open-broker.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
@@ -90,10 +92,10 @@ describe('two pipelines', () => {
     await expectModel(reports, pipelines);
   });
 
-  it(
-    'on one queue of RabbitMQ take over from each other, connections being cut meanwhile',
+  it.each([0, 3])(
+    'on one queue of RabbitMQ take over from each other, connections being cut meanwhile (partitions: %d)',
     { timeout: 120_000 },
-    async () => {
+    async (partitions) => {
       const chosen = seed();
       const reports = randomReports(chosen);
       const proxy = await startFaultProxy(rabbitmq.port);
@@ -104,12 +106,13 @@ describe('two pipelines', () => {
       const begin = async (): Promise<RunningPipeline> => {
         const pipeline = await startPipeline(await target.connect(), temporaryDirectory('handover'), {
           'queue.url': cuttable,
+          'queue.partitions': partitions,
         });
         pipelines.push(pipeline);
         return pipeline;
       };
       const publisher = await openBroker(
-        { dataDir: '', queue: { url: address, caFile: '', maxBytes: 0, segmentBytes: 0 } },
+        { dataDir: '', queue: { ...loadConfig({ environment: {} }).queue, url: address, partitions } },
         silentEvents(),
       );
       onTestFinished(() => publisher.close());
@@ -124,7 +127,10 @@ describe('two pipelines', () => {
           receivedUs: Date.now() * 1000,
           source: 'test',
         } as const;
-        await publisher.telemetry.publish([{ body, headers }]);
+        // Those with partitions as the API publishes them and as others do, by turns.
+        const isSorted = partitions > 0 && number % 2 === 0;
+        const whole = { body, headers };
+        await publisher.telemetry.publish(isSorted ? sortMessage(whole, partitions, 0).messages : [whole]);
         if (number === Math.floor(messages.length / 3) || number === Math.floor((messages.length * 2) / 3)) {
           await active.stop();
           [active, standby] = [standby, await begin()];

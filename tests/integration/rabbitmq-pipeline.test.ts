@@ -82,31 +82,38 @@ it('accounts for every record while connections are cut and the database restart
   expect(books.came).toBeGreaterThanOrEqual(BATCHES * (BATCH_RECORDS + 1));
 }, 90_000);
 
-it('balances its books for messages of others, whose records nobody has counted', async () => {
-  const url = await rabbitmq.createVirtualHost();
-  const pipeline = await startPipeline(database, temporaryDirectory('third-parties'), { 'queue.url': url });
-  onTestFinished(() => pipeline.stop());
-  const record = (second: number) => ({
-    device_id: 'third-party',
-    timestamp: new Date(EPOCH_MS + second * 1000).toISOString(),
-    temperature: 90,
-  });
-  const connection = await connect(url);
-  const channel = await connection.createConfirmChannel();
-  const send = (body: string, headers = {}) =>
-    channel.sendToQueue('telemetry_queue', Buffer.from(body), { persistent: true, headers });
-  send(JSON.stringify(record(0)));
-  send(JSON.stringify([1, 2, 3, 4, 5].map(record)));
-  send(JSON.stringify(record(6)), { records: 40 });
-  send('[]');
-  send('not JSON');
-  await channel.waitForConfirms();
-  await connection.close();
-  await expect.poll(() => pipeline.books(), { timeout: 20_000 }).toEqual({ came: 9, went: 9 });
-  await pipeline.drained();
-  expect(await pipeline.books()).toEqual({ came: 9, went: 9 });
-  const letters = await database.query(
-    "SELECT code FROM dead_letters WHERE code IN ('no_records', 'malformed_json') ORDER BY code",
-  );
-  expect(letters).toEqual([{ code: 'malformed_json' }, { code: 'no_records' }]);
-});
+it.each([0, 3])(
+  'balances its books for messages of others, whose records nobody has counted (partitions: %d)',
+  async (partitions) => {
+    const url = await rabbitmq.createVirtualHost();
+    await database.script('TRUNCATE dead_letters');
+    const pipeline = await startPipeline(database, temporaryDirectory('third-parties'), {
+      'queue.url': url,
+      'queue.partitions': partitions,
+    });
+    onTestFinished(() => pipeline.stop());
+    const record = (second: number) => ({
+      device_id: `third-party-${second % 3}`,
+      timestamp: new Date(EPOCH_MS + second * 1000).toISOString(),
+      temperature: 90,
+    });
+    const connection = await connect(url);
+    const channel = await connection.createConfirmChannel();
+    const send = (body: string, headers = {}) =>
+      channel.sendToQueue('telemetry_queue', Buffer.from(body), { persistent: true, headers });
+    send(JSON.stringify(record(0)));
+    send(JSON.stringify([1, 2, 3, 4, 5].map(record)));
+    send(JSON.stringify(record(6)), { records: 40 });
+    send('[]');
+    send('not JSON');
+    await channel.waitForConfirms();
+    await connection.close();
+    await expect.poll(() => pipeline.books(), { timeout: 20_000 }).toEqual({ came: 9, went: 9 });
+    await pipeline.drained();
+    expect(await pipeline.books()).toEqual({ came: 9, went: 9 });
+    const letters = await database.query(
+      "SELECT code FROM dead_letters WHERE code IN ('no_records', 'malformed_json') ORDER BY code",
+    );
+    expect(letters).toEqual([{ code: 'malformed_json' }, { code: 'no_records' }]);
+  },
+);

@@ -11,12 +11,14 @@ beforeAll(async () => {
 });
 afterAll(() => rabbitmq.remove());
 
-describeQueueContract(
-  'RabbitMQ',
-  () => {
-    const prefix = `store-${++stores}.`;
-    const events = { emit: () => undefined };
-    return { open: () => openRabbitmqBroker({ url: new URL(rabbitmq.url), prefix, events, newQueueRestMs: 0 }) };
-  },
-  { countsUnseen: false, ordersPartialReturns: false, numRuns: 15 },
-);
+const createStore = (partitions: number) => () => {
+  const prefix = `store-${++stores}.`;
+  const events = { emit: () => undefined };
+  return {
+    open: () => openRabbitmqBroker({ url: new URL(rabbitmq.url), prefix, partitions, events, newQueueRestMs: 0 }),
+  };
+};
+
+const known = { countsUnseen: false, ordersPartialReturns: false } as const;
+describeQueueContract('RabbitMQ', createStore(0), { ...known, numRuns: 15 });
+describeQueueContract('RabbitMQ in 4 partitions', createStore(4), { ...known, partitions: 4, numRuns: 8 });

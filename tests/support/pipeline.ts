@@ -1,6 +1,7 @@
 /** The pipeline between a real embedded queue and a database that the test brings. */
 import { buildPipeline } from '../../src/commands/build-pipeline.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { startTelemetryRouter } from '../../src/ingest/telemetry-router.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
 import { startDeadLetterDrainer } from '../../src/queue/dead-letter-drainer.js';
 import { openBroker } from '../../src/queue/open-broker.js';
@@ -45,8 +46,11 @@ export async function startPipeline(
   const keeper = new LedgerKeeper({ ledger, sink: new LedgerStore(database), events });
   const pipeline = await buildPipeline({ config, events }, database, broker, state, ledger);
   await pipeline.start();
+  const nowUs = (): number => Date.now() * 1000;
+  const { unpartitioned, telemetry, partitions } = broker;
+  const router = unpartitioned && (await startTelemetryRouter({ unpartitioned, telemetry, partitions, events, nowUs }));
   const outcomes = () => metrics.value('telemetry_records_total');
-  const publishText = async (text: string, records: number, receivedUs = Date.now() * 1000): Promise<void> => {
+  const publishText = async (text: string, records: number, receivedUs = nowUs()): Promise<void> => {
     const headers: MessageHeaders = {
       schemaVersion: 1,
       contentType: 'application/json',
@@ -54,7 +58,7 @@ export async function startPipeline(
       receivedUs,
       source: 'test',
     };
-    await broker.telemetry.publish([{ body: Buffer.from(text), headers }]);
+    await telemetry.publish([{ body: Buffer.from(text), headers }]);
     events.emit('records_received', { accepted: records, rejected: 0, codes: {}, source: 'test' });
   };
   return {
@@ -79,6 +83,7 @@ export async function startPipeline(
       return { came, went: (await outcomes()) + handedOver + broker.telemetry.depth().records };
     },
     async stop() {
+      await router?.stop();
       await pipeline.stop();
       await state.close();
       await drainer.stop();

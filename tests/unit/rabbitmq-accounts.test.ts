@@ -104,10 +104,12 @@ describe('the accounts of a queue on a broker', () => {
           } else if (action.kind === 'settle' || action.kind === 'return') {
             const some = inHand.slice(0, action.at % (inHand.length + 1));
             inHand = inHand.slice(some.length);
-            if (action.kind === 'return') accounts.returned(some);
-            else {
-              accounts.settled(some);
-              settled += some.reduce((sum, { records }) => sum + records, 0);
+            for (const size of some) {
+              if (action.kind === 'return') accounts.returned(size);
+              else {
+                accounts.settled(size);
+                settled += size.records;
+              }
             }
           } else if (sent.length > 0) {
             const message = sent[action.at % sent.length] as SentMessage;
