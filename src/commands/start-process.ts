@@ -1,4 +1,5 @@
 /** A process with some roles: started as a whole or not at all, stopped in the reverse order. */
+import { checkAddress } from '../ingest/check-address.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 import { ProcessParts } from './process-parts.js';
@@ -28,6 +29,7 @@ export interface RunningProcess {
 /** Opens what the roles need, starts them and listens. @throws OperationalError */
 export async function startProcess(settings: Settings, options: ProcessOptions): Promise<RunningProcess> {
   const { version, roles, command, simulates = false } = options;
+  await checkAddress(settings.config.http);
   const closers = new Closers();
   try {
     const parts = new ProcessParts(settings, command);

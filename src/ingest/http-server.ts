@@ -13,8 +13,8 @@ import type { Events } from '../monitoring/events.js';
 import type { Metrics } from '../monitoring/metrics.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
-import { OperationalError } from '../telemetry/operational-error.js';
 import { scanBody } from './body-scan.js';
+import { explainListenError } from './check-address.js';
 import { createServer } from './create-server.js';
 import { healthRoutes, type ReadinessCheck } from './health-routes.js';
 import { holdRoutes } from './hold-routes.js';
@@ -265,32 +265,5 @@ export async function listenHttp(server: FastifyInstance, http: Config['http'], 
     return url;
   } catch (error) {
     throw explainListenError(error, http);
-  }
-}
-
-function explainListenError(error: unknown, { host, port }: Config['http']): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'EADDRINUSE':
-      return new OperationalError(
-        'port_in_use',
-        `port ${port} on ${host} is in use by another program; stop it, or choose another port with ` +
-          'DOWNHOLE_HTTP_PORT (0 picks a free one)',
-        { cause: error },
-      );
-    case 'EACCES':
-      return new OperationalError(
-        'port_not_permitted',
-        `port ${port} may not be used by this user; choose one above 1023 with DOWNHOLE_HTTP_PORT`,
-        { cause: error },
-      );
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new OperationalError(
-        'address_not_available',
-        `http.host ${JSON.stringify(host)} is no address of this machine; set it to 127.0.0.1`,
-        { cause: error },
-      );
-    default:
-      return error;
   }
 }

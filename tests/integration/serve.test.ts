@@ -1,4 +1,9 @@
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { ROLES } from '../../src/commands/roles.js';
 import { startProcess } from '../../src/commands/start-process.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { createLogger } from '../../src/monitoring/logger.js';
@@ -6,6 +11,7 @@ import { Metrics } from '../../src/monitoring/metrics.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
 import { silentEvents } from '../support/inspection.js';
 import { startPostgres } from '../support/postgres.js';
+import { recordEvents } from '../support/record-events.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 it('closes while an import waits for a database that is away, and tells the import to come again', async () => {
@@ -41,4 +47,22 @@ it('closes while an import waits for a database that is away, and tells the impo
 
   await proxy.close();
   await postgres.remove();
+});
+
+it('says that its address is taken before it opens anything', async () => {
+  const taken = createServer();
+  await once(taken.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const parent = temporaryDirectory('taken');
+  const events = recordEvents();
+  const start = (http: Readonly<Record<string, unknown>>): Promise<unknown> => {
+    const overrides = { ...http, 'simulator.wells': 0, dataDir: join(parent, 'data') };
+    const config = loadConfig({ environment: {}, overrides });
+    const settings = { config, logger: createLogger('error'), events, metrics: new Metrics() };
+    return startProcess(settings, { version: '0.0.0-test', roles: ROLES, command: 'test' });
+  };
+  await expect(start({ 'http.port': port })).rejects.toMatchObject({ code: 'port_in_use' });
+  await expect(start({ 'http.host': '0.0.0.0' })).rejects.toMatchObject({ code: 'refused_bind' });
+  expect([readdirSync(parent), events.all]).toEqual([[], []]);
 });
