@@ -1,6 +1,7 @@
 /** How a process looks at what it depends on. */
 import { statfs } from 'node:fs/promises';
 import type { Config } from '../config/schema.js';
+import type { KeyRing } from '../ingest/keys/key-ring.js';
 import type { Probe } from '../monitoring/readiness.js';
 import type { Queue } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
@@ -9,15 +10,22 @@ import type { HeldWrites } from './held-writes.js';
 
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
-export function databaseProbe(database: Database): Probe {
+/** @param open the database, which need not be there yet */
+export function databaseProbe(open: () => Promise<Database>, { isRequired }: Pick<Probe, 'isRequired'>): Probe {
   return {
     name: 'database',
-    isRequired: true,
+    isRequired,
     async look() {
+      const database = await open();
       await database.query('SELECT 1');
       return { ok: true, detail: `PostgreSQL ${database.capabilities.postgresVersion} answers` };
     },
   };
+}
+
+/** Of who asks for keys: not well while nobody can be let in. */
+export function keysProbe(keys: KeyRing): Probe {
+  return { name: 'keys', isRequired: true, look: () => Promise.resolve(keys.health()) };
 }
 
 /** Of who publishes: not well while a publication would be refused. */

@@ -22,7 +22,7 @@ export class ProcessParts {
   readonly directory: SharedDirectoryLock;
   readonly #closers = new Closers();
   #database: Promise<Database> | undefined;
-  #databaseProbe: Promise<Probe> | undefined;
+  #databaseProbe: Probe | undefined;
   #broker: Promise<Broker> | undefined;
   #ledger: ProcessLedger | undefined;
 
@@ -36,16 +36,20 @@ export class ProcessParts {
   }
 
   /**
-   * The database, with its schema at the version of this program.
+   * The database, with its schema at the version of this program. Once open it stays; a failure is not remembered.
    * @throws OperationalError of openDatabase and migrate
    */
   database(): Promise<Database> {
-    return (this.#database ??= this.#openDatabase());
+    this.#database ??= this.#openDatabase().catch((error: unknown) => {
+      this.#database = undefined;
+      throw error;
+    });
+    return this.#database;
   }
 
   /** One for all roles, so that the database is asked once. */
-  databaseProbe(): Promise<Probe> {
-    return (this.#databaseProbe ??= this.database().then(databaseProbe));
+  databaseProbe(): Probe {
+    return (this.#databaseProbe ??= databaseProbe(() => this.database(), { isRequired: true }));
   }
 
   /** Both queues. @throws OperationalError of openBroker */
@@ -55,7 +59,7 @@ export class ProcessParts {
 
   /** What became of the records that this process has to do with; written to the database from time to time. */
   ledger(): LossLedger {
-    this.#ledger ??= new ProcessLedger(this.settings, this.directory, () => this.#database);
+    this.#ledger ??= new ProcessLedger(() => this.database(), this.settings.events);
     return this.#ledger.counts;
   }
 
@@ -71,8 +75,13 @@ export class ProcessParts {
   async #openDatabase(): Promise<Database> {
     const { config, events, schemaSubset } = this.settings;
     const database = await openDatabase(config, events, this.directory);
+    try {
+      await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
     this.#closers.add(() => database.close());
-    await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
     return database;
   }
 

@@ -17,6 +17,6 @@ export async function startConsole(parts: ProcessParts, { broker, hasPipeline }:
   const database = await parts.database();
   return {
     http: { database, routes: [consoleRoutes({ database, metrics, broker, hasPipeline, config, events })] },
-    probes: [await parts.databaseProbe()],
+    probes: [parts.databaseProbe()],
   };
 }

@@ -18,7 +18,7 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
   return {
-    probes: [await parts.databaseProbe()],
+    probes: [parts.databaseProbe()],
     stop: () => closers.close(),
   };
 }

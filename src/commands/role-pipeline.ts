@@ -37,7 +37,7 @@ export async function startPipeline(parts: ProcessParts): Promise<StartedPipelin
     if (router !== undefined) closers.add(() => router.stop());
     return {
       pipeline,
-      probes: [await parts.databaseProbe(), consumingProbe(broker.telemetry), writesProbe(writes), stateProbe(state)],
+      probes: [parts.databaseProbe(), consumingProbe(broker.telemetry), writesProbe(writes), stateProbe(state)],
       failed: router === undefined ? rejectionOf(finished) : Promise.race([rejectionOf(finished), router.failed]),
       stop: () => closers.close(),
     };

@@ -5,9 +5,11 @@ import type { ServiceAccess } from '../gateway/service-client.js';
 import type { Scope } from '../ingest/scopes.js';
 import { buildHttpServer, listenHttp } from '../ingest/http-server.js';
 import { KeyRing } from '../ingest/keys/key-ring.js';
-import { Readiness } from '../monitoring/readiness.js';
+import { Readiness, type Probe } from '../monitoring/readiness.js';
+import { OperationalError } from '../telemetry/operational-error.js';
 import { Closers } from './closers.js';
-import { diskProbe } from './probes.js';
+import { databaseOnDemand } from './database-on-demand.js';
+import { databaseProbe, diskProbe, keysProbe } from './probes.js';
 import type { ProcessParts } from './process-parts.js';
 import { trustIn } from './service-access.js';
 import type { RoleHttp, StartedRole } from './started-role.js';
@@ -34,13 +36,12 @@ export async function serve(
   const { config, events, metrics } = parts.settings;
   const closers = new Closers();
   try {
-    const { maxDevices } = config.pipeline;
-    const keys = config.http.requireKeys
-      ? await KeyRing.open({ database: await parts.database(), events, maxDevices })
-      : undefined;
+    const keys = config.http.requireKeys ? await openKeys(parts) : undefined;
     closers.add(() => keys?.close());
-    const disk = parts.directory.isHeld ? [diskProbe(config)] : [];
-    const readiness = new Readiness([...roles.flatMap(({ probes }) => probes), ...disk]);
+    const probes = roles.flatMap((role) => role.probes);
+    if (keys !== undefined) probes.push(...keyProbes(parts, keys, probes));
+    if (parts.directory.isHeld) probes.push(diskProbe(config));
+    const readiness = new Readiness(probes);
     const server = buildHttpServer({
       config,
       events,
@@ -74,6 +75,24 @@ export async function serve(
     await closers.close();
     throw error;
   }
+}
+
+/** The keys are in the database. A server that is away is waited for: until then nobody is let in. */
+async function openKeys(parts: ProcessParts): Promise<KeyRing> {
+  const { config, events } = parts.settings;
+  try {
+    await parts.database();
+  } catch (error) {
+    if (config.database.url === '' || !(error instanceof OperationalError && error.retryable)) throw error;
+  }
+  const database = databaseOnDemand(() => parts.database());
+  return KeyRing.open({ database, events, maxDevices: config.pipeline.maxDevices });
+}
+
+/** Known keys let in without the database for a while: who needs it for nothing else is then degraded only. */
+function keyProbes(parts: ProcessParts, keys: KeyRing, others: readonly Probe[]): Probe[] {
+  const isLooked = others.some(({ name }) => name === 'database');
+  return [keysProbe(keys), ...(isLooked ? [] : [databaseProbe(() => parts.database(), { isRequired: false })])];
 }
 
 /** Finishes the requests under way. A sender that dawdles is cut off: it has no answer, and sends again. */

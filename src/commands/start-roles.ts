@@ -27,7 +27,10 @@ export async function startRoles(
   };
   const pipeline = await start('pipeline', () => startPipeline(parts));
   await start('jobs', () => startJobs(parts));
-  await start('ingest', () => startIngest(parts, pipeline?.pipeline));
+  await start('ingest', () => {
+    const hasDatabase = roles.some((role) => role !== 'ingest');
+    return startIngest(parts, { pipeline: pipeline?.pipeline, hasDatabase });
+  });
   await start('console', async () => {
     const hasQueue = roles.includes('ingest') || roles.includes('pipeline');
     const broker = hasQueue ? await parts.broker() : undefined;

@@ -95,6 +95,8 @@ async function stopWithDawdler(): Promise<void> {
   await until(async () => (await readiness(ingest))?.code === 200);
   expect(await ingest.stop()).toBe(0);
   await closed;
+  // Its database would be embedded, and is another process' to open: what it refuses is not in the ledger, and it says so.
+  expect(ingest.log()).toContain('not in the loss ledger');
 }
 
 it(

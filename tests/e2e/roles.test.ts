@@ -60,8 +60,17 @@ describe('the roles', () => {
         body: JSON.stringify({ device_id: 'esp-1', timestamp: new Date().toISOString(), temperature: 81 }),
       });
       expect(answer.status).toBe(202);
+      const refused = await fetch(`${ingest.url}/v1/telemetry`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ device_id: 'esp-1', temperature: 'hot' }),
+      });
+      expect(refused.status).toBe(400);
       expect((await fetch(`${ingest.url}/v1/devices`)).status).toBe(404);
       expect(await ingest.stop()).toBe(0);
+      // It says where it counts what it refused, and has not opened the database for that.
+      expect(ingest.log()).toContain('not in the loss ledger');
+      expect(ingest.log()).not.toMatch(/ledger_not_written|database_opened/);
 
       const pipeline = await start(dataDir, {}, 'run', 'jobs', 'pipeline');
       for (const path of ['/v1/telemetry', '/v1/import', '/v1/holds', '/v1/devices', '/'])

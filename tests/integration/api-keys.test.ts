@@ -1,5 +1,5 @@
 /** Who gets in with which key, over real sockets and a real database. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { FastifyPluginAsync } from 'fastify';
 import { newApiKeyText } from '../../src/ingest/keys/api-key.js';
 import { revokeKey } from '../../src/ingest/keys/key-table.js';
@@ -278,5 +278,18 @@ describe('while the database is away', () => {
     const [row] = await server.database.query('SELECT last_used_at FROM api_keys WHERE id = $1', [idOf(key)]);
     expect(row?.['last_used_at']).not.toBeNull();
     await expect.poll(async () => (await server.ask(newApiKeyText().text, '/v1/telemetry', GOOD)).status).toBe(401);
+  });
+
+  it('they let in for a time only: what was revoked meanwhile must not go on for ever', async () => {
+    const impatient = await startKeyedServer({ trustMs: 1000 });
+    onTestFinished(() => impatient.close());
+    const key = await impatient.makeKey({ scopes: ['write'] });
+    expect((await impatient.ask(key, '/v1/telemetry', GOOD)).status).toBe(202);
+    await impatient.postgres.stop();
+    await expect.poll(async () => (await impatient.ask(key, '/v1/telemetry', GOOD)).status).toBe(503);
+    expect(impatient.keys.health()).toMatchObject({ ok: false });
+    await impatient.postgres.restart();
+    await expect.poll(async () => (await impatient.ask(key, '/v1/telemetry', GOOD)).status).toBe(202);
+    expect(impatient.keys.health()).toMatchObject({ ok: true });
   });
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Role } from '../../src/commands/roles.js';
 import { startProcess } from '../../src/commands/start-process.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { newApiKeyText } from '../../src/ingest/keys/api-key.js';
 import { createLogger } from '../../src/monitoring/logger.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
 import type { ReadinessReport } from '../../src/monitoring/readiness.js';
@@ -42,7 +43,9 @@ interface Started {
 }
 
 /** A process with these roles, on a database and a virtual host of its own. */
-async function start(...roles: Role[]): Promise<Started> {
+const start = (...roles: Role[]): Promise<Started> => startWith({}, ...roles);
+
+async function startWith(more: Readonly<Record<string, unknown>>, ...roles: Role[]): Promise<Started> {
   const databaseUrl = await postgres.createDatabase();
   const database = new URL(databaseUrl);
   database.port = String(toDatabase.port);
@@ -54,6 +57,7 @@ async function start(...roles: Role[]): Promise<Started> {
     'database.url': database.href,
     'queue.url': queue.href,
     'state.url': redis.url,
+    ...more,
   };
   const metrics = new Metrics();
   const settings = {
@@ -97,6 +101,43 @@ describe('ready', () => {
     toQueue.heal();
     await until(ask, 'ready');
   });
+
+  it(
+    'is ingest that requires keys once it has read them, and lets nobody in before; then they do without the database',
+    { timeout: SLOW_MS },
+    async () => {
+      toDatabase.refuse();
+      onTestFinished(() => toDatabase.heal());
+      const { url, ask, databaseUrl } = await startWith({ 'http.requireKeys': true }, 'ingest');
+      const key = newApiKeyText();
+      const post = async (text: string): Promise<Response> =>
+        fetch(`${url}/v1/telemetry`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${text}` },
+          body: JSON.stringify({ device_id: 'esp-1', timestamp: '2026-11-01T00:00:00Z', temperature: 80 }),
+        });
+      await until(ask, 'not_ready');
+      const refused = await post(key.text);
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, expect.stringMatching(/\d/)]);
+
+      toDatabase.heal();
+      await until(ask, 'ready');
+      const client = new pg.Client({ connectionString: databaseUrl });
+      await client.connect();
+      await client.query(
+        `INSERT INTO api_keys (id, name, secret_hash, scopes, created_by) VALUES ($1, 'test', $2, '{write}', 'test')`,
+        [key.id, key.secretHash],
+      );
+      await client.end();
+      await expect.poll(async () => (await post(key.text)).status, { timeout: 30_000 }).toBe(202);
+
+      toDatabase.refuse();
+      await until(ask, 'degraded');
+      expect((await post(key.text)).status).toBe(202);
+      await expect.poll(async () => (await post(newApiKeyText().text)).status, { timeout: 30_000 }).toBe(503);
+      expect((await post(`${key.text.slice(0, -8)}AAAAAAAA`)).status).toBe(401);
+    },
+  );
 
   it(
     'is the pipeline while it gets messages and can write them; without Redis it is degraded',

@@ -22,7 +22,11 @@ export interface KeyedServer extends IngestServer {
   ask(key: string | undefined, path: string, body?: unknown, method?: string): Promise<Answer>;
 }
 
-export async function startKeyedServer(options: IngestServerOptions = {}): Promise<KeyedServer> {
+/** @param options.trustMs how long keys let in that could not be read again */
+export async function startKeyedServer({
+  trustMs,
+  ...options
+}: IngestServerOptions & { trustMs?: number } = {}): Promise<KeyedServer> {
   const postgres = await startPostgres();
   const { database, remove } = await openPlainTarget(postgres);
   const ringEvents = recordEvents();
@@ -33,6 +37,7 @@ export async function startKeyedServer(options: IngestServerOptions = {}): Promi
     maxDevices: 50,
     // Tests say when: nothing happens in the background.
     refreshIntervalMs: 2 ** 30,
+    ...(trustMs === undefined ? {} : { trustMs }),
   });
   const ingest = await startIngestServer({
     database,

@@ -3,7 +3,7 @@
  * read again once a minute while it is in use, so that a device that moves is judged by its new site soon.
  */
 import type { Events } from '../../monitoring/events.js';
-import type { Database } from '../../storage/database.js';
+import type { Session } from '../../storage/database.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
 
 interface Entry {
@@ -13,7 +13,7 @@ interface Entry {
 }
 
 export interface DeviceSitesOptions {
-  readonly database: Database;
+  readonly database: Session;
   readonly events: Events;
   /** Beyond so many devices none is registered. */
   readonly maxDevices: number;

@@ -1,10 +1,11 @@
 /**
  * The keys in force, in memory: no request waits for the database because of its key. All of them are read again every
  * few seconds, so that a revocation takes effect within that time everywhere. While the database is away the ring stays
- * as it is: telemetry goes on, and a revocation waits until it is back.
+ * as it is for a day: telemetry goes on, and a revocation waits until it is back. After that no key is known any more.
  */
 import type { Events } from '../../monitoring/events.js';
-import type { Database } from '../../storage/database.js';
+import type { Health } from '../../monitoring/readiness.js';
+import type { Session } from '../../storage/database.js';
 import { OperationalError } from '../../telemetry/operational-error.js';
 import type { Scope } from '../scopes.js';
 import { newApiKeyText } from './api-key.js';
@@ -12,15 +13,20 @@ import { DeviceSites } from './device-sites.js';
 import { noteLastUse, readActiveKeys, type ActiveKey } from './key-table.js';
 
 export interface KeyRingOptions {
-  readonly database: Database;
+  /** May reject while it is away, from the beginning on. */
+  readonly database: Session;
   readonly events: Events;
   /** Most devices of the installation: beyond them a key of one site registers none. */
   readonly maxDevices: number;
   readonly refreshIntervalMs?: number;
+  /** How long keys let in that could not be read again. */
+  readonly trustMs?: number;
 }
 
 /** Within this time a revoked key stops to work. */
 const REFRESH_INTERVAL_MS = 5000;
+/** A night and a morning: long enough to get a database back, and an end to what a revoked key may do meanwhile. */
+const TRUST_MS = 86_400_000;
 /** How often last uses are written, and the sites of devices read again. */
 const HOUSEKEEPING_INTERVAL_MS = 60_000;
 /** A key that is not in the ring may have been made a moment ago: looked for at most so often, for all that ask. */
@@ -31,7 +37,7 @@ const LONGEST_LOOK_MS = 5000;
 export class KeyRing {
   /** Where devices are, for keys that are restricted to sites. */
   readonly sites: DeviceSites;
-  readonly #database: Database;
+  readonly #database: Session;
   readonly #events: Events;
   #keys: ReadonlyMap<string, ActiveKey> = new Map();
   /** Of this process alone, stored nowhere. */
@@ -40,13 +46,17 @@ export class KeyRing {
   #refreshing: Promise<void> | undefined;
   /** When the last successful reading began, milliseconds of a clock that does not jump. */
   #readAt = Number.NEGATIVE_INFINITY;
-  #isFailing = false;
+  /** When the last reading began, whatever became of it. */
+  #triedAt = Number.NEGATIVE_INFINITY;
+  readonly #trustMs: number;
+  #failure: OperationalError | undefined;
   #noting: Promise<void> = Promise.resolve();
   readonly #timers: NodeJS.Timeout[];
 
   private constructor(options: KeyRingOptions) {
     this.#database = options.database;
     this.#events = options.events;
+    this.#trustMs = options.trustMs ?? TRUST_MS;
     this.sites = new DeviceSites(options);
     this.#timers = [
       setInterval(() => void this.refresh(), options.refreshIntervalMs ?? REFRESH_INTERVAL_MS).unref(),
@@ -63,7 +73,23 @@ export class KeyRing {
 
   /** The key of this id if the ring has it; no I/O. */
   peek(id: string): ActiveKey | undefined {
-    return this.#ownKeys.get(id) ?? this.#keys.get(id);
+    return this.#ownKeys.get(id) ?? (this.#isTrusted ? this.#keys.get(id) : undefined);
+  }
+
+  get #isTrusted(): boolean {
+    return performance.now() - this.#readAt <= this.#trustMs;
+  }
+
+  /** Whether keys can let in. */
+  health(): Health {
+    if (!this.#isTrusted)
+      return {
+        ok: false,
+        detail: `no key lets in: ${this.#failure?.message ?? 'they have not been read for too long'}`,
+      };
+    if (this.#failure === undefined) return { ok: true, detail: `${this.#keys.size} keys in force` };
+    const hours = Math.floor((this.#trustMs - (performance.now() - this.#readAt)) / 3_600_000);
+    return { ok: true, detail: `those known here let in for ${hours} h more while they cannot be read again` };
   }
 
   /**
@@ -72,7 +98,7 @@ export class KeyRing {
    */
   async look(id: string): Promise<ActiveKey | undefined> {
     const since = performance.now() - LOOK_INTERVAL_MS;
-    if (this.#readAt < since) await this.#refreshInTime();
+    if (this.#readAt < since && (this.#triedAt < since || this.#refreshing !== undefined)) await this.#refreshInTime();
     const key = this.peek(id);
     if (key === undefined && this.#readAt < since)
       throw new OperationalError(
@@ -99,15 +125,16 @@ export class KeyRing {
 
   async #read(): Promise<void> {
     const startedAt = performance.now();
+    this.#triedAt = startedAt;
     try {
       const keys = await readActiveKeys(this.#database);
       this.#keys = new Map(keys.map((key) => [key.id, key]));
       this.#readAt = startedAt;
-      this.#isFailing = false;
+      this.#failure = undefined;
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
-      if (!this.#isFailing) this.#events.emit('keys_stale', { error }); // once an outage
-      this.#isFailing = true;
+      if (this.#failure === undefined) this.#events.emit('keys_stale', { error }); // once an outage
+      this.#failure = error;
     }
   }
 
