@@ -30,6 +30,7 @@ const OPEN_FILES = [
   'storage/device-directory',
   'storage/device-registry',
   'storage/device-state',
+  'storage/ledger-days',
   'storage/ledger-store',
   'storage/newer-rows',
   'storage/shared-directory-lock',

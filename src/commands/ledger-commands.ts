@@ -4,7 +4,8 @@ import type { LedgerOptions, VerifyOptions } from './ledger.js';
 
 const LEDGER_HELP = `
 T is RFC 3339 with an offset, a date (from 00:00 UTC), or how long ago: 90min, 24h, 7d. The ledger counts by the hour of arrival (UTC): the range is
-widened to whole hours. It is counted in memory and written every ten seconds.
+widened to whole hours. Past 35 days the hours of a day are one row: "--by hour" shows "(day)" with it, and the range is
+widened to whole days there. It is counted in memory and written every ten seconds.
 
   received       all of them: the sum of the five that follow, in every row
   stored         new rows

@@ -14,12 +14,13 @@ const deviceName = (deviceId: string): string => (deviceId === '' ? '(unknown de
 export function ledgerText(ledger: Ledger): string {
   const { by, rows, sum, total } = ledger;
   if (rows.length === 0) return `No record arrived from ${ledger.since} to ${ledger.until}.\n`;
-  const keyOf = (key: string): string => (by === 'device' ? deviceName(key) : by === 'day' ? key.slice(0, 10) : key);
+  const keyOf = ({ key, whole_day: isDay }: Ledger['rows'][number]): string =>
+    by === 'device' ? deviceName(key) : by === 'day' ? key.slice(0, 10) : isDay ? `${key.slice(0, 10)} (day)` : key;
   const table = textTable(
     [
       [by, ...HEADS, 'first', 'last'],
       ...rows.map((row) => [
-        keyOf(row.key),
+        keyOf(row),
         ...COUNTS.map((name) => String(row[name])),
         row.first_at ?? NONE,
         row.last_at ?? NONE,

@@ -1,6 +1,7 @@
 /** What the loss ledger says about a range of time. */
 import type { DeviceScope } from '../ingest/device-scope.js';
 import type { Database, Row } from '../storage/database.js';
+import { ledgerDaysBeforeUs } from '../storage/ledger-days.js';
 import { formatTimestamp, MICROS_PER_SECOND, sqlTimestamp } from '../telemetry/timestamp.js';
 import type { Ledger, LedgerGroup } from './ledger-schemas.js';
 import { nowRfc3339, toRfc3339 } from './timestamps.js';
@@ -19,10 +20,11 @@ export interface LedgerQuestion {
 }
 
 const MICROS_PER_HOUR = 3600 * MICROS_PER_SECOND;
+const MICROS_PER_DAY = 24 * MICROS_PER_HOUR;
 const DEFAULT_HOURS = 24;
 
 /**
- * The whole hours that cover a range, for the ledger knows no smaller ones.
+ * The whole hours that cover a range, for the ledger knows no smaller ones; where they are rolled up, the whole days.
  * @param sinceUs default a day before the end
  * @param untilUs default now
  */
@@ -31,9 +33,12 @@ export function ledgerHours(
   untilUs: number | undefined,
   nowUs: number,
 ): Pick<LedgerQuestion, 'sinceUs' | 'untilUs'> {
-  const until = Math.ceil((untilUs ?? nowUs) / MICROS_PER_HOUR) * MICROS_PER_HOUR;
+  const daysBeforeUs = ledgerDaysBeforeUs(nowUs);
+  const unitOf = (micros: number): number => (micros < daysBeforeUs ? MICROS_PER_DAY : MICROS_PER_HOUR);
+  const end = untilUs ?? nowUs;
+  const until = Math.ceil(end / unitOf(end)) * unitOf(end);
   const since = sinceUs === undefined ? until - DEFAULT_HOURS * MICROS_PER_HOUR : sinceUs;
-  return { sinceUs: Math.floor(since / MICROS_PER_HOUR) * MICROS_PER_HOUR, untilUs: until };
+  return { sinceUs: Math.floor(since / unitOf(since)) * unitOf(since), untilUs: until };
 }
 
 const COUNTS = ['received', 'stored', 'merged', 'duplicate', 'dead_lettered', 'rejected'] as const;
@@ -54,7 +59,7 @@ const CHOSEN = `
     OR EXISTS (SELECT FROM unnest($7::text[]) AS prefix WHERE starts_with(l.device_id, prefix)))`;
 
 const ledgerSql = ({ sql, order }: (typeof KEYS)[LedgerGroup]): string => `
-  SELECT ${sql} AS key, min(l.first_at) AS first_at, max(l.last_at) AS last_at, (count(*) OVER ())::int AS total,
+  SELECT ${sql} AS key, bool_or(l.whole_day) AS whole_day, min(l.first_at) AS first_at, max(l.last_at) AS last_at, (count(*) OVER ())::int AS total,
     ${COUNTS.map((name) => `sum(l.${name})::float8 AS ${name}, (sum(sum(l.${name})) OVER ())::float8 AS sum_${name}`).join(', ')}
   FROM ledger l LEFT JOIN devices d ON d.device_id = l.device_id
   WHERE ${CHOSEN}
@@ -83,6 +88,7 @@ export async function readLedger(database: Database, question: LedgerQuestion): 
     rows: rows.map((row) => ({
       key: by === 'device' ? (row['key'] as string) : (toRfc3339(row['key']) as string),
       ...countsOf(row, ''),
+      whole_day: by === 'day' || (by === 'hour' && row['whole_day'] === true),
       first_at: toRfc3339(row['first_at']),
       last_at: toRfc3339(row['last_at']),
     })),

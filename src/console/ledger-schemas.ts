@@ -21,6 +21,10 @@ const LedgerRowSchema = Type.Object({
     description: 'The device_id ("" = records of no known device), or the start of the hour or day (UTC).',
   }),
   ...COUNTS,
+  whole_day: Type.Boolean({
+    description:
+      'Whether the row stands for a day: of what arrived more than 35 days ago, also when asked for by hour.',
+  }),
   first_at: instant('Earliest time of the records themselves; null where none could be read.'),
   last_at: instant('Latest time of the records themselves.'),
 });

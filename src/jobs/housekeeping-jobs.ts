@@ -1,5 +1,6 @@
 /** Jobs that keep the tables beside the readings small. */
 import type { Database } from '../storage/database.js';
+import { LEDGER_HOUR_DAYS, rollUpLedger } from '../storage/ledger-days.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 
 const RUN_LOG_DAYS = 30;
@@ -9,6 +10,8 @@ const RUN_LOG_ROWS = 20_000;
 const LEDGER_DAYS = 400;
 /** Rows a statement: a fraction of a second. */
 const LEDGER_ROWS_PER_SLICE = 20_000;
+/** Hours a statement begins with; at most 24 times as many rows go for them. */
+const LEDGER_HOURS_PER_SLICE = 1000;
 /** A process whose last part is older than this has no doubt about it any more. */
 const LEDGER_WRITER_DAYS = 30;
 
@@ -58,6 +61,15 @@ export function housekeepingJobs(): JobDefinition[] {
       intervalSeconds: 3600,
       initialDelaySeconds: 150,
       run: pruneLedger,
+      findFault: () => Promise.resolve(null),
+    },
+    {
+      name: 'roll-up-ledger',
+      description: `makes a row a day of the hours of the loss ledger that are older than ${LEDGER_HOUR_DAYS} days`,
+      lane: 'housekeeping',
+      intervalSeconds: 6 * 3600,
+      initialDelaySeconds: 240,
+      run: rollUp,
       findFault: () => Promise.resolve(null),
     },
     {
@@ -113,6 +125,17 @@ async function pruneLedger({ database, slice, shouldYield }: JobContext): Promis
   }
   await slice(() => database.execute(PRUNE_WRITERS_SQL, [LEDGER_WRITER_DAYS]));
   return { detail: { deleted }, more: !isDone };
+}
+
+async function rollUp({ database, slice, shouldYield }: JobContext): Promise<JobOutcome> {
+  const sum = { days: 0, hours: 0 };
+  for (;;) {
+    const { days, hours } = await slice(() => rollUpLedger(database, Date.now() * 1000, LEDGER_HOURS_PER_SLICE));
+    sum.days += days;
+    sum.hours += hours;
+    if (days === 0) return { detail: sum, more: false };
+    if (shouldYield()) return { detail: sum, more: true };
+  }
 }
 
 async function vacuum(context: JobContext): Promise<JobOutcome> {

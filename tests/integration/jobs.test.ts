@@ -199,7 +199,7 @@ describe('the job runner, on two connections of a server', () => {
   it('says which jobs there are when asked for another', async () => {
     const runner = runnerOf(databases[0], jobDefinitions('none'));
     await expect(runner.runNow('polish')).rejects.toThrow(
-      /no job "polish".*prune-run-log, prune-dead-letters, prune-ledger, vacuum/,
+      /no job "polish".*prune-run-log, prune-dead-letters, prune-ledger, roll-up-ledger, vacuum/,
     );
   });
 
