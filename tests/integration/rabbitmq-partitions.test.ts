@@ -278,24 +278,32 @@ describe('what is published without a partition', () => {
     expect(second.failed.depth().messages).toBe(0);
   }, 90_000);
 
-  it('waits while its partition cannot be written to, and goes on by itself', async () => {
-    const broker = await open();
+  it('waits while its partition cannot be written to, and goes on by itself; who takes over finds all of it', async () => {
+    const [first, second] = [await open(), await open()];
     const events = recordEvents();
     const limitTo = (messages: number) =>
       rabbitmq.control('set_policy', 'full', `^${prefix}telemetry_queue\\..*$`, `{"max-length": ${messages}}`);
     await limitTo(1);
-    await startRouter(broker, events);
+    const router = await startRouter(first, events);
     let count = 0;
-    // A quorum queue notices its limit a moment after it is passed.
-    while (events.named('routing_retried').length === 0) {
-      await publishUnsorted(upTo(12).map((number) => JSON.stringify(report(count + number))));
-      count += 12;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    expect(events.named('routing_retried')[0]).toMatchObject({ code: 'queue_full' });
+    const publishUntilRefused = async (seen: RecordedEvents): Promise<void> => {
+      // A quorum queue notices its limit a moment after it is passed.
+      while (seen.named('routing_retried').length === 0) {
+        await publishUnsorted(upTo(12).map((number) => JSON.stringify(report(count + number))));
+        count += 12;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      expect(seen.named('routing_retried')[0]).toMatchObject({ code: 'queue_full' });
+    };
+    await publishUntilRefused(events);
+    await router.stop(); // with messages in its hands that are nowhere else
+    await first.close();
+    const later = recordEvents();
+    await startRouter(second, later);
+    await publishUntilRefused(later);
     await limitTo(1000); // without any the broker would go on refusing those that it has refused
     const readers = new Readers();
-    await readers.add('reader', broker);
+    await readers.add('reader', second);
     await readers.finish(count);
   }, 60_000);
 });
