@@ -35,6 +35,9 @@ export function serverNowMs(): number {
   return Date.now() + clockOffsetMs;
 }
 
+/** Where sessions begin and end. */
+export const SESSION_PATH = '/v1/session';
+
 const TIMEOUT_MS = 20_000;
 /** What changes something may take longer: a request that was given up may have been carried out. */
 const SEND_TIMEOUT_MS = 120_000;
@@ -82,7 +85,8 @@ export async function sendJson<T>(method: 'POST' | 'DELETE', path: string, body?
   }
   const answer = await readAnswer<T>(response);
   if (!(answer instanceof ApiError)) return answer;
-  if (answer.code === 'missing_key') noteRefused(answer.code);
+  // Refused at the door: unless it was the form that asked, the session is over.
+  if (answer.status === 401 && path !== SESSION_PATH) noteRefused(answer.code);
   throw answer;
 }
 

@@ -1,13 +1,15 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, awaySince } from './api.js';
+import { DeadLettersPage } from './dead-letters-page.js';
 import { formatClock } from './format.js';
 import { FleetPage } from './fleet-page.js';
 import { Icon } from './icons.js';
+import { LetterPage } from './letter-page.js';
 import { Link } from './link.js';
 import { PipelinePage } from './pipeline-page.js';
 import { QualityPage } from './quality-page.js';
-import { deviceOfPath, place } from './router.js';
+import { deviceOfPath, letterOfPath, place } from './router.js';
 import { session } from './session.js';
 import { signOut } from './sign-in.js';
 import { SignInPage } from './sign-in-page.js';
@@ -18,6 +20,7 @@ const PAGES = [
   { path: '/', title: 'Fleet' },
   { path: '/quality', title: 'Quality' },
   { path: '/pipeline', title: 'Pipeline' },
+  { path: '/dead-letters', title: 'Dead letters' },
 ] as const;
 
 export function App(): JSX.Element {
@@ -52,11 +55,15 @@ function Content({ path }: { readonly path: string }): JSX.Element | null {
 
 function Page({ path }: { readonly path: string }): JSX.Element {
   const deviceId = deviceOfPath(path);
-  useTitleAndFocus(path, deviceId ?? PAGES.find((page) => page.path === path)?.title ?? 'Not found');
+  const letterId = letterOfPath(path);
+  const title = deviceId ?? (letterId === undefined ? undefined : `Dead letter ${letterId.slice(0, 8)}`);
+  useTitleAndFocus(path, title ?? PAGES.find((page) => page.path === path)?.title ?? 'Not found');
   if (deviceId !== undefined) return <WellPage key={deviceId} deviceId={deviceId} />;
+  if (letterId !== undefined) return <LetterPage key={letterId} letterId={letterId} />;
   if (path === '/') return <FleetPage />;
   if (path === '/quality') return <QualityPage />;
   if (path === '/pipeline') return <PipelinePage />;
+  if (path === '/dead-letters') return <DeadLettersPage />;
   return (
     <div class="empty">
       <h1>There is no such page</h1>
@@ -78,7 +85,7 @@ function useTitleAndFocus(path: string, title: string): void {
 }
 
 function Header({ path }: { readonly path: string }): JSX.Element {
-  const isCurrent = (page: string): boolean => page === path || (page === '/' && path.startsWith('/wells/'));
+  const isCurrent = (page: string): boolean => page === path || path.startsWith(page === '/' ? '/wells/' : `${page}/`);
   return (
     <header class="top">
       <Link href="/" class="brand">

@@ -5,6 +5,7 @@ import { FigureTable } from './figure-table.js';
 import { LastSeen } from './fleet-table.js';
 import { formatBytes, formatDateTime, formatDuration, formatNumber, NO_VALUE } from './format.js';
 import { Icon } from './icons.js';
+import { Link } from './link.js';
 import { Loaded } from './loaded.js';
 import { LossLedger } from './loss-ledger.js';
 import { usePoll } from './use-poll.js';
@@ -65,7 +66,9 @@ function Pipeline({ data }: { readonly data: PipelineStatus }): JSX.Element {
               label="Dead letters by reason"
               heads={['Reason', 'Letters', 'Last']}
               rows={data.dead_letters.map((letter) => [
-                <code>{letter.code}</code>,
+                <Link href={`/dead-letters?${new URLSearchParams({ code: letter.code }).toString()}`} class="row-link">
+                  <code>{letter.code}</code>
+                </Link>,
                 formatNumber(letter.count),
                 <LastSeen at={letter.last_received} />,
               ])}

@@ -63,9 +63,22 @@ export function wellPath(deviceId: string): string {
   return `/wells/${encodeURIComponent(deviceId)}`;
 }
 
+/** Path of a dead letter's page. @param query parameters of the list, for the way back */
+export function letterPath(id: string, query: string): string {
+  return `/dead-letters/${id}${query === '' ? '' : `?${query}`}`;
+}
+
 /** The device of a well's page, or undefined on other pages. */
 export function deviceOfPath(path: string): string | undefined {
-  const encoded = /^\/wells\/(.+)$/.exec(path)?.[1];
+  return lastPart(/^\/wells\/(.+)$/.exec(path)?.[1]);
+}
+
+/** The id of a dead letter's page, or undefined on other pages. */
+export function letterOfPath(path: string): string | undefined {
+  return lastPart(/^\/dead-letters\/(.+)$/.exec(path)?.[1]);
+}
+
+function lastPart(encoded: string | undefined): string | undefined {
   if (encoded === undefined) return undefined;
   try {
     return decodeURIComponent(encoded);

@@ -35,3 +35,9 @@ export function noteRefused(code: string): void {
   const had = session.value.kind === 'signed-in';
   noteSignedOut(!had ? 'first' : code === 'missing_key' ? 'ended' : 'key-refused');
 }
+
+/** Whether what only administrators may is offered; the service decides anew with every request. */
+export function mayAdminister(): boolean {
+  const now = session.value;
+  return now.kind === 'open' || (now.kind === 'signed-in' && now.scopes.includes('admin'));
+}
