@@ -271,6 +271,43 @@ describe('the letters of a filter', () => {
     expect(waiting.map(({ id }) => id)).toEqual(['bbbbbb', 'cccccc', 'dddddd']);
   });
 
+  test('are replayed request by request; "Stop" ends it after the one under way, and what is done is done', async () => {
+    await server.database.execute(
+      `INSERT INTO dead_letters (id, code, error, original)
+       SELECT lpad(to_hex(n), 10, '0') || repeat('0', 54), 'broker_expired', 'why', convert_to(
+         '{"device_id":"P-09","timestamp":"2026-01-01T' || to_char(interval '1 second' * n, 'HH24:MI:SS') || 'Z","pressure":7}', 'UTF8')
+       FROM generate_series(1, 503) n`,
+      [],
+    );
+    const { page } = await visit('/dead-letters');
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await page.route('**/v1/dead-letters/replay', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole('button', { name: 'Replay 503 letters' }).click();
+    await page.getByRole('button', { name: 'Replay 503 letters', exact: true }).click();
+    await page.getByRole('progressbar', { name: 'Letters replayed' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText(', stopping').waitFor();
+    release();
+    await dialog(page).getByText('Stopped after 500 of 503 letters; the others wait on.').waitFor();
+    await dialog(page).getByText('500 letters replayed. Records: 500 stored.').waitFor();
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'Replay 3 letters' }).click();
+    await page.getByRole('button', { name: 'Replay 3 letters', exact: true }).click();
+    await dialog(page).getByText('3 letters replayed. Records: 3 stored.').waitFor();
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
+    // And without a stop, all of them.
+    await server.database.script(`DELETE FROM telemetry; UPDATE dead_letters SET state = 'new'`);
+    await page.getByRole('button', { name: 'Replay 503 letters' }).click();
+    await page.getByRole('button', { name: 'Replay 503 letters', exact: true }).click();
+    await dialog(page).getByText('503 letters replayed. Records: 503 stored.').waitFor();
+  });
+
   test('are told of as far as it went when the service goes away in the middle', async () => {
     await addLetters([{ id: 'aaaaaa' }]);
     const { page } = await visit('/dead-letters');

@@ -96,8 +96,8 @@ describe('fleet', () => {
     await filter.fill('p-0');
     await expect.poll(() => page.locator('tbody tr').count()).toBe(3);
     await page.getByRole('button', { name: /^Rate/ }).click();
-    expect(await page.locator('th[aria-sort="ascending"]').textContent()).toContain('Rate');
-    expect(await page.locator('tbody tr').first().textContent()).toContain('P-02');
+    await expect.poll(() => page.locator('th[aria-sort="ascending"]').textContent()).toContain('Rate');
+    await expect.poll(() => page.locator('tbody tr').first().textContent()).toContain('P-02');
     expect(page.url()).toContain('q=p-0');
     await filter.focus();
     await page.waitForResponse((response) => response.url().includes('/v1/devices'));
@@ -186,17 +186,17 @@ describe('well', () => {
     const { page } = await openWell('/wells/P-01?range=6h');
     await page.keyboard.press('ArrowLeft');
     await expect.poll(() => page.url()).toContain('from=');
-    expect(await page.getByRole('button', { name: 'Live' }).getAttribute('aria-pressed')).toBe('false');
+    await expect.poll(() => page.getByRole('button', { name: 'Live' }).getAttribute('aria-pressed')).toBe('false');
     const span = (): number => {
       const parameters = new URL(page.url()).searchParams;
       return Date.parse(parameters.get('to') ?? '') - Date.parse(parameters.get('from') ?? '');
     };
     const before = span();
     await page.keyboard.press('+');
-    expect(span()).toBe(before / 2);
+    await expect.poll(span).toBe(before / 2);
     await page.keyboard.press('-');
     await page.keyboard.press('-');
-    expect(span()).toBe(before * 2);
+    await expect.poll(span).toBe(before * 2);
     await page.keyboard.press('Escape');
     await expect.poll(() => new URL(page.url()).search).toBe('');
     await page.keyboard.press('Tab');
