@@ -190,7 +190,7 @@ export const ConfigSchema = Type.Object(
         description: '… or this old; it grows up to maxBatchRecords while there is a backlog.',
       }),
       maxBatchRecords: Type.Integer({
-        default: 10_000,
+        default: 20_000,
         minimum: 1,
         maximum: 50_000,
         description: 'Largest batch under backlog.',

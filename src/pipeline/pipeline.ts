@@ -17,7 +17,7 @@ import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator } from './evaluator.js';
 import type { LossLedger } from './loss-ledger.js';
-import { fillBatch, refuseRows, type RefusedRecord } from './prepared-batch.js';
+import { fillBatchInSlices, refuseRows, type RefusedRecord } from './prepared-batch.js';
 import { RatePacer } from './rate-pacer.js';
 import { countCodes, countOutcomes, countUncounted, deadLettersOf } from './settlement.js';
 import { StateCheckpoints } from './state-checkpoints.js';
@@ -266,7 +266,7 @@ export class Pipeline {
     const { devices, evaluator, states } = this.#parts;
     const nowUs = this.#parts.nowUs();
     const batch = this.#takeBatch();
-    const refused = fillBatch(work.messages, nowUs, batch, devices);
+    const refused = await fillBatchInSlices(work.messages, nowUs, batch, devices);
     evaluator.reserve();
     if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined) {
       this.#giveBack(batch);

@@ -29,12 +29,12 @@ export interface RecordContext {
   readonly sourceSystem: string;
 }
 
-const MAX_FUTURE_US = 600 * 1_000_000;
+export const MAX_FUTURE_US = 600 * 1_000_000;
 /** Characters of a device id, code points. */
 export const MAX_DEVICE_ID_LENGTH = 128;
 /** Below zero by less than this share of the zero-offset tolerance: the rounding of a conversion, no offset. */
 const ROUNDING_SHARE = 1e-9;
-const MAX_SOURCE_LENGTH = 128;
+export const MAX_SOURCE_LENGTH = 128;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/;
 

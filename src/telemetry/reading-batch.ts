@@ -100,8 +100,8 @@ export class ReadingBatch {
     return row;
   }
 
-  /** Takes the last row back: the record turned out to be unacceptable. */
-  retract(): void {
-    this.length--;
+  /** Takes the last rows back: a record turned out to be unacceptable. */
+  retract(rows = 1): void {
+    this.length -= rows;
   }
 }
