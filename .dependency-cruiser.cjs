@@ -20,6 +20,7 @@ const OPEN_FILES = [
   'pipeline/evaluate-as-late',
   'pipeline/pipeline',
   'pipeline/read-body',
+  'pipeline/read-plain',
   'pipeline/read-record',
   'pipeline/record-spans',
   'queue/dead-letter',

@@ -5,7 +5,9 @@
  * good records are cut out of it, in the same form and with the defaults of their envelope.
  */
 import { readBody, type BodyType } from '../pipeline/read-body.js';
+import { NOT_PLAIN, PlainReader } from '../pipeline/read-plain.js';
 import { isRejection, Malformed, namedDevice, readRecord, type RecordContext } from '../pipeline/read-record.js';
+import { partitionOf } from '../telemetry/partition.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { reject, type Rejection } from '../telemetry/rejection.js';
 import { countLines, countOpeners, scanBody } from './body-scan.js';
@@ -104,6 +106,8 @@ export function acceptRecords(
   judge?: DeviceJudge,
   partitions = 0,
 ): AcceptedRecords | Rejection {
+  const plain = acceptPlain(bytes, type, limits, context, judge, partitions);
+  if (plain !== undefined) return plain;
   const openers = countOpeners(bytes, MAX_PARSED_DEPTH);
   const isHarmless =
     openers < MAX_PARSED_DEPTH &&
@@ -149,6 +153,38 @@ export function acceptRecords(
   const isLeftOut = total === 0 ? undefined : (index: number) => rejections.has(index);
   const messages = cutRecords(bytes, parsed, { spans, isLeftOut, places });
   return isRejection(messages) ? messages : { ...answer, messages };
+}
+
+const plainReader = new PlainReader();
+const plainRows = new ReadingBatch(MAX_MESSAGE_RECORDS);
+
+/** The whole body as one message, which is what nearly all are; undefined where it has to be looked at more closely. */
+function acceptPlain(
+  body: Buffer,
+  type: BodyType,
+  limits: IngestLimits,
+  context: RecordContext,
+  judge: DeviceJudge | undefined,
+  partitions: number,
+): AcceptedRecords | undefined {
+  if (body.length > MAX_MESSAGE_BYTES) return undefined;
+  plainRows.clear();
+  const records = plainReader.read(body, type, context, plainRows);
+  if (records === NOT_PLAIN || records > Math.min(MAX_MESSAGE_RECORDS, limits.maxRecordsPerRequest)) return undefined;
+  const partition = partitions === 0 ? undefined : partitionOf(plainRows.deviceId[0] as string, partitions);
+  for (let row = 0; row < records; row++) {
+    const deviceId = plainRows.deviceId[row] as string;
+    if (partition !== undefined && partitionOf(deviceId, partitions) !== partition) return undefined;
+    if (judge?.(deviceId) !== undefined) return undefined;
+  }
+  return {
+    accepted: records,
+    rejected: [],
+    rejectedTotal: 0,
+    codes: {},
+    rejectedDevices: new Map(),
+    messages: [{ body, records, partition }],
+  };
 }
 
 /** Records that open at least one bracket each, which is one less for the deepest of them. */

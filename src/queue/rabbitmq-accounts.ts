@@ -36,7 +36,8 @@ type Tally = { -readonly [K in keyof QueueDepth]: QueueDepth[K] };
 const MAX_ABANDONED = 100_000;
 
 export class RabbitmqAccounts {
-  readonly #instance = randomBytes(9).toString('base64url');
+  /** What the ids of this process's messages begin with. */
+  readonly #prefix = `${randomBytes(9).toString('base64url')}:`;
   readonly #listener: AccountsListener;
   /** Published here, confirmed, and not delivered here. */
   readonly #waiting: Tally = { messages: 0, records: 0, bytes: 0 };
@@ -65,7 +66,7 @@ export class RabbitmqAccounts {
 
   nextMessageId(): string {
     this.#underWay.set(++this.#lastSequence, false);
-    return `${this.#instance}:${this.#lastSequence}`;
+    return `${this.#prefix}${this.#lastSequence}`;
   }
 
   /** Its publication has succeeded as a whole. */
@@ -165,8 +166,8 @@ export class RabbitmqAccounts {
   }
 
   #sequenceOf(messageId: string | undefined): number | undefined {
-    const [instance, sequence] = messageId?.split(':') ?? [];
-    return instance === this.#instance ? Number(sequence) : undefined;
+    if (messageId === undefined || !messageId.startsWith(this.#prefix)) return undefined;
+    return Number(messageId.slice(this.#prefix.length));
   }
 }
 

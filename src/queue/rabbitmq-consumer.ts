@@ -29,12 +29,13 @@ interface Outstanding {
   readonly tag: number;
   readonly lane: RabbitmqLane;
   readonly channel: Channel;
-  readonly message: ConsumeMessage;
+  /** The broker's number of it, on that channel. */
+  readonly deliveryTag: number;
   readonly size: MessageSize;
 }
 
-/** Of a message that was handed out only its place is needed. */
-const NOTHING = Buffer.alloc(0);
+/** Asked for at first, when nobody knows how large messages are: a backlog of large ones would be sent for nothing. */
+const FIRST_PREFETCH = 2000;
 const MAX_PREFETCH = 65_535;
 const ANSWER_TIMEOUT_MS = 15_000;
 /** Weight of the mean size: the messages of the recent past. */
@@ -67,7 +68,7 @@ export class RabbitmqConsumer implements Consumer {
 
   constructor(options: RabbitmqConsumerOptions) {
     this.#options = options;
-    this.#prefetchMessages = Math.min(options.prefetch.prefetchMessages, MAX_PREFETCH);
+    this.#prefetchMessages = Math.min(options.prefetch.prefetchMessages, FIRST_PREFETCH);
   }
 
   get isStopped(): boolean {
@@ -98,8 +99,7 @@ export class RabbitmqConsumer implements Consumer {
     });
     this.#consumerTags = [];
     const { lanes } = this.#options;
-    // The broker counts for each consumer.
-    await channel.prefetch(Math.max(1, Math.floor(this.#prefetchMessages / lanes.length)));
+    await channel.prefetch(this.#prefetchOfLane());
     for (const lane of lanes) {
       if (this.#stopped) return;
       await this.#attachLane(channel, lane);
@@ -131,7 +131,7 @@ export class RabbitmqConsumer implements Consumer {
     }
     try {
       if (channel === undefined || last === undefined) return;
-      channel.ack(last.message, true);
+      acknowledge(channel, last.deliveryTag);
       this.#handOut();
       await channel.checkQueue(last.lane.route.queue); // an answer behind the acknowledgement: the broker has it
     } catch (error) {
@@ -165,7 +165,7 @@ export class RabbitmqConsumer implements Consumer {
   #receive(channel: Channel, lane: RabbitmqLane, message: ConsumeMessage): void {
     if (this.#stopped || channel !== this.#channel) return; // comes again
     const bytes = message.content.byteLength;
-    this.#meanBytes += (bytes - this.#meanBytes) / MEAN_OVER_MESSAGES;
+    this.#meanBytes += (bytes - this.#meanBytes) / (this.#meanBytes === 0 ? 1 : MEAN_OVER_MESSAGES);
     if (this.#held.length > 0 && this.#heldBytes + bytes > this.#options.prefetch.prefetchBytes) {
       this.#meanBytes = Math.max(this.#meanBytes, (this.#heldBytes + bytes) / (this.#held.length + 1));
       this.#isRenewing = true;
@@ -208,11 +208,22 @@ export class RabbitmqConsumer implements Consumer {
   }
 
   #considerRenewing(channel: Channel): void {
-    if (this.#suitablePrefetch() >= this.#prefetchMessages * WORTH_RENEWING) this.#isRenewing = true;
+    if (this.#isBoundByCount() && this.#suitablePrefetch() >= this.#prefetchMessages * WORTH_RENEWING)
+      this.#isRenewing = true;
     const inUse = this.#held.length > 0 || this.#outstanding.some((outstanding) => outstanding.channel === channel);
     if (!this.#isRenewing || inUse) return;
     this.#channel = undefined;
     void this.#renew(channel);
+  }
+
+  /** Whether a queue has as many messages out as it may, and would send more. */
+  #isBoundByCount(): boolean {
+    return this.#outstanding.length + this.#held.length >= this.#prefetchOfLane();
+  }
+
+  /** The broker counts for each consumer. */
+  #prefetchOfLane(): number {
+    return Math.max(1, Math.floor(this.#prefetchMessages / this.#options.lanes.length));
   }
 
   async #renew(channel: Channel): Promise<void> {
@@ -232,7 +243,7 @@ export class RabbitmqConsumer implements Consumer {
     const { body, headers } = fromDelivery(message);
     const size = { records: headers.records, bytes: message.content.byteLength };
     const tag = ++this.#lastTag;
-    this.#outstanding.push({ tag, lane, channel, message: { ...message, content: NOTHING }, size });
+    this.#outstanding.push({ tag, lane, channel, deliveryTag: message.fields.deliveryTag, size });
     this.#outstandingBytes += size.bytes;
     lane.accounts.delivered(messageIdOf(message), size);
     this.#options.deliver({ tag, body, headers, redelivered: message.fields.redelivered });
@@ -244,6 +255,11 @@ export class RabbitmqConsumer implements Consumer {
     this.#drop();
     this.#options.onLost();
   }
+}
+
+/** This message and all before it on its channel. Of a message, amqplib reads the tag and nothing else for this. */
+function acknowledge(channel: Channel, deliveryTag: number): void {
+  channel.ack({ fields: { deliveryTag } } as ConsumeMessage, true);
 }
 
 function leaderless(queue: string): OperationalError {

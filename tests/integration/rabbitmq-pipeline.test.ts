@@ -116,4 +116,5 @@ it.each([0, 3])(
     );
     expect(letters).toEqual([{ code: 'malformed_json' }, { code: 'no_records' }]);
   },
+  90_000,
 );
