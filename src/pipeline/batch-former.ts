@@ -35,6 +35,7 @@ export interface BatchFormerOptions {
   readonly batchRecords: number;
   readonly batchIntervalMs: number;
   readonly maxBatchRecords: number;
+  readonly maxBatchMessages: number;
 }
 
 /** Records that a message counts for while batches are formed; a message nobody counted is taken for one. */
@@ -52,6 +53,7 @@ export class BatchFormer {
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #isFlushing = false;
 
   constructor(options: BatchFormerOptions, now: () => number = () => performance.now()) {
     this.#options = options;
@@ -64,6 +66,13 @@ export class BatchFormer {
     this.#pendingRecords += weight(message);
     if (this.#pendingRecords >= this.#options.batchRecords) this.#notify();
     else this.#arm();
+  }
+
+  /** What is pending is a batch, however small and young it is: no more will come before it is settled. */
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    this.#isFlushing = true;
+    this.#notify();
   }
 
   /** @returns false when it is closed: nobody will take the request */
@@ -101,12 +110,12 @@ export class BatchFormer {
     }
     if (!due) return undefined;
     this.#lastWasImport = false;
+    this.#isFlushing = false;
     let records = 0;
     let count = 0;
-    while (
-      count < this.#pending.length &&
-      (count === 0 || records + weight(this.#pending[count] as Message) <= this.#options.maxBatchRecords)
-    ) {
+    const { maxBatchRecords, maxBatchMessages } = this.#options;
+    const most = Math.min(this.#pending.length, maxBatchMessages);
+    while (count < most && (count === 0 || records + weight(this.#pending[count] as Message) <= maxBatchRecords)) {
       records += weight(this.#pending[count] as Message);
       count++;
     }
@@ -121,7 +130,7 @@ export class BatchFormer {
 
   #isDue(): boolean {
     if (this.#pending.length === 0) return false;
-    return this.#pendingRecords >= this.#options.batchRecords || this.#remainingMs() <= 0;
+    return this.#isFlushing || this.#pendingRecords >= this.#options.batchRecords || this.#remainingMs() <= 0;
   }
 
   #remainingMs(): number {

@@ -62,6 +62,8 @@ interface Prepared {
 
 /** Unacknowledged messages and bytes in the pipeline's hands: the memory that a backlog may take. */
 const PREFETCH_MESSAGES = 20_000;
+/** So that the next batch is there while one is written, also of messages of one record. */
+const MAX_BATCH_MESSAGES = PREFETCH_MESSAGES / 4;
 const PREFETCH_BYTES = 32 * 1024 * 1024;
 /** Beside the batches being written: one being prepared, one being settled. */
 const SPARE_BATCHES = 2;
@@ -104,6 +106,7 @@ export class Pipeline {
       batchIntervalMs: options.batchIntervalMs,
       batchRecords: Math.min(options.batchRecords, most),
       maxBatchRecords: Math.min(options.maxBatchRecords, most),
+      maxBatchMessages: MAX_BATCH_MESSAGES,
     });
     this.#checkpoints = new StateCheckpoints(states, options.checkpointIntervalMs);
     const batches = parts.sink.writesInFlight + SPARE_BATCHES;
@@ -115,7 +118,7 @@ export class Pipeline {
     this.#running = this.#run();
     this.#timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_INTERVAL_MS);
     this.#consuming = this.#parts.queue.consume(
-      { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES },
+      { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES, onFull: () => this.#former.flush() },
       (delivery: Delivery) => this.#former.add(delivery),
     );
     await this.#consuming;

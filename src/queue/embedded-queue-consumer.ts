@@ -87,7 +87,10 @@ export class EmbeddedQueueConsumer implements Consumer {
         this.#waiting ??= this.#reader.take();
         if (this.#waiting === undefined && (await this.#readOn())) continue;
         if (this.#waiting !== undefined && this.#hasRoomFor(this.#waiting.frame)) this.#deliver(this.#waiting);
-        else await this.#sleep();
+        else {
+          if (this.#waiting !== undefined) this.#options.prefetch.onFull?.();
+          await this.#sleep();
+        }
       }
     } finally {
       await this.#reader.close();

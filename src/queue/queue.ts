@@ -68,6 +68,8 @@ export interface ConsumeOptions {
   readonly prefetchMessages: number;
   /** The same in bytes of bodies, so that large messages cannot fill the memory; one message is always delivered. */
   readonly prefetchBytes: number;
+  /** Told whenever nothing more comes until some of what is out is acknowledged: waiting for more is waiting for ever. */
+  readonly onFull?: () => void;
 }
 
 export interface Consumer {

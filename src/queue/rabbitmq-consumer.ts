@@ -169,6 +169,7 @@ export class RabbitmqConsumer implements Consumer {
     if (this.#held.length > 0 && this.#heldBytes + bytes > this.#options.prefetch.prefetchBytes) {
       this.#meanBytes = Math.max(this.#meanBytes, (this.#heldBytes + bytes) / (this.#held.length + 1));
       this.#isRenewing = true;
+      this.#tellIfFull();
     }
     if (this.#isRenewing) return;
     this.#held.push(message);
@@ -192,6 +193,12 @@ export class RabbitmqConsumer implements Consumer {
       this.#heldLanes.splice(0, handed);
     }
     this.#considerRenewing(this.#channel);
+    this.#tellIfFull();
+  }
+
+  #tellIfFull(): void {
+    if (this.#outstanding.length === 0) return;
+    if (this.#held.length > 0 || this.#isRenewing || this.#isBoundByCount()) this.#options.prefetch.onFull?.();
   }
 
   #drop(): void {

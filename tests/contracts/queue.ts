@@ -23,12 +23,15 @@ export function idOf({ body }: { body: Uint8Array }): number {
 /** A consumer that keeps what it was given and can wait for a number of deliveries. */
 export class Collector {
   readonly deliveries: Delivery[] = [];
+  /** How often it was told that nothing more comes before it acknowledges something. */
+  timesFull = 0;
   #arrived: () => void = () => undefined;
   #consumer: Consumer | undefined;
 
   static async on(queue: Queue, prefetchMessages = 1000, prefetchBytes = 2 ** 30): Promise<Collector> {
     const collector = new Collector();
-    collector.#consumer = await queue.consume({ prefetchMessages, prefetchBytes }, (delivery) => {
+    const onFull = (): number => collector.timesFull++;
+    collector.#consumer = await queue.consume({ prefetchMessages, prefetchBytes, onFull }, (delivery) => {
       collector.deliveries.push(delivery);
       collector.#arrived();
     });
@@ -230,6 +233,22 @@ export function describeQueueContract(
           expect(collector.deliveries.length).toBe(out);
         }
       }));
+
+    test.each([
+      ['messages', 3, 2 ** 30],
+      ['bytes', 1000, 1000],
+    ])('a consumer is told when it holds all that the prefetch allows in %s', (_, messages, bytes) =>
+      withBroker(createStore(), async ({ telemetry }) => {
+        const collector = await Collector.on(telemetry, messages, bytes);
+        expect(collector.timesFull).toBe(0);
+        await telemetry.publish(Array.from({ length: 10 }, (__, id) => placed(id, { pad: 400 })));
+        await expect.poll(() => collector.timesFull).toBeGreaterThan(0);
+        for (let out = collector.deliveries.length; out < 10; out = collector.deliveries.length) {
+          await collector.acknowledge(out);
+          await collector.received(out + 1);
+        }
+      }),
+    );
 
     test('after stop nothing is delivered; what is out can still be acknowledged; the next consumer gets the rest', () =>
       withBroker(createStore(), async ({ telemetry }) => {
