@@ -1,6 +1,6 @@
 /**
  * The pure core alone, on one core: decode, validate, convert, score, operating state, z-score, encode for COPY.
- * Its limit is JSON.parse of the same bytes: nothing that reads JSON can be faster.
+ * Beside it JSON.parse of the same bytes: what it costs to read them the usual way, before anything is done with them.
  */
 import { ZScoreDetector } from '../src/pipeline/detection/z-score-detector.js';
 import { DeviceTable } from '../src/pipeline/device-table.js';

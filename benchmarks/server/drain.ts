@@ -13,7 +13,7 @@ import { withServices, type Services } from './services.js';
 
 const RECORDS = 1_500_000;
 const DEVICES = 5000;
-const ROUNDS = Number(process.env['R'] ?? 3);
+const ROUNDS = 3;
 const CLIENTS = 2;
 const MESSAGES_AT_ONCE = 4000;
 
