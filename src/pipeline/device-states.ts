@@ -40,7 +40,7 @@ export class DeviceStates {
   readonly #events: Events;
   readonly #nowUs: () => number;
   readonly #dirty = new Set<number>();
-  /** Devices met while the store was away: what it holds of them is not known yet. */
+  /** Devices of which the store may hold more than is known here: met while it was away, or another process had them. */
   readonly #unloaded = new Set<number>();
   /** Devices whose memory has learned from rows that were not stored: they go back to what is. */
   readonly #ahead = new Set<number>();
@@ -157,6 +157,11 @@ export class DeviceStates {
     for (let row = 0; row < batch.length; row++) this.#ahead.add(batch.device[row] as number);
   }
 
+  /** Another process may have had the devices: what it saved of them is looked at before anything is saved here. */
+  mayBeBehind(): void {
+    for (let device = 0; device < this.#devices.size; device++) this.#unloaded.add(device);
+  }
+
   /**
    * Whether state of some devices is to be loaded, the store having been away or their rows not having been stored;
    * `checkpoint` does that.
@@ -176,7 +181,7 @@ export class DeviceStates {
   }
 
   /**
-   * Loads the state of devices that were met while the store was away, or whose memory is ahead of the stored rows:
+   * Loads the state of devices that the store may know more of, or whose memory is ahead of the stored rows:
    * saved state, and the rows stored since, as `load` would have. Memory that is not ahead is kept where it has learned
    * more than the saved state.
    * @returns whether what is in memory may be saved now: the store answers, and no batch was evaluated meanwhile

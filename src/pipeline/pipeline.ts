@@ -118,7 +118,12 @@ export class Pipeline {
     this.#running = this.#run();
     this.#timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_INTERVAL_MS);
     this.#consuming = this.#parts.queue.consume(
-      { prefetchMessages: PREFETCH_MESSAGES, prefetchBytes: PREFETCH_BYTES, onFull: () => this.#former.flush() },
+      {
+        prefetchMessages: PREFETCH_MESSAGES,
+        prefetchBytes: PREFETCH_BYTES,
+        onFull: () => this.#former.flush(),
+        onTakenOver: () => this.#parts.states.mayBeBehind(),
+      },
       (delivery: Delivery) => this.#former.add(delivery),
     );
     await this.#consuming;

@@ -70,6 +70,8 @@ export interface ConsumeOptions {
   readonly prefetchBytes: number;
   /** Told whenever nothing more comes until some of what is out is acknowledged: waiting for more is waiting for ever. */
   readonly onFull?: () => void;
+  /** Told before a delivery that somebody else's deliveries may have gone before: of a broker with several consumers. */
+  readonly onTakenOver?: () => void;
 }
 
 export interface Consumer {

@@ -53,6 +53,8 @@ export class RabbitmqConsumer implements Consumer {
   /** Whence each of those came: a list beside it, since an object of its own for every message would cost. */
   #heldLanes: RabbitmqLane[] = [];
   #heldBytes = 0;
+  /** Sent by the broker on this channel, and not kept: it has them, and does not say that they are ready. */
+  readonly #dropped = new Map<RabbitmqLane, number>();
   /**
    * AMQP bounds messages, not bytes: this many are asked for, by their mean size. If they are too large all the same, what
    * does not fit is dropped (the broker has it), and once the rest is settled a new channel begins with a better number.
@@ -60,6 +62,8 @@ export class RabbitmqConsumer implements Consumer {
   #prefetchMessages: number;
   #meanBytes = 0;
   #isRenewing = false;
+  /** Lanes that have delivered nothing on this channel yet: another consumer may be the active one. */
+  readonly #quiet = new Set<RabbitmqLane>();
   /** Handed out and not acknowledged, oldest first. */
   readonly #outstanding: Outstanding[] = [];
   #outstandingBytes = 0;
@@ -80,16 +84,17 @@ export class RabbitmqConsumer implements Consumer {
     return !this.#stopped && this.#channel === undefined;
   }
 
-  /** Sent by the broker and not handed out. */
+  /** Sent by the broker and not handed out, whether kept here or not. */
   heldOf(wanted: RabbitmqLane): number {
-    return this.#heldLanes.reduce((count, lane) => count + (lane === wanted ? 1 : 0), 0);
+    const dropped = this.#dropped.get(wanted) ?? 0;
+    return this.#heldLanes.reduce((count, lane) => count + (lane === wanted ? 1 : 0), dropped);
   }
 
   /** Goes on with this channel. */
   async attach(channel: Channel): Promise<void> {
     if (this.#channel !== undefined || this.#stopped) return await channel.close(); // somebody else was faster
     this.#channel = channel;
-    this.#drop();
+    this.#beginAnew();
     this.#isRenewing = false;
     channel.on('error', () => {}); // followed by `close`
     channel.on('close', () => this.#detach(channel));
@@ -99,6 +104,7 @@ export class RabbitmqConsumer implements Consumer {
     });
     this.#consumerTags = [];
     const { lanes } = this.#options;
+    for (const lane of lanes) this.#quiet.add(lane);
     await channel.prefetch(this.#prefetchOfLane());
     for (const lane of lanes) {
       if (this.#stopped) return;
@@ -164,6 +170,7 @@ export class RabbitmqConsumer implements Consumer {
 
   #receive(channel: Channel, lane: RabbitmqLane, message: ConsumeMessage): void {
     if (this.#stopped || channel !== this.#channel) return; // comes again
+    if (this.#quiet.size > 0 && this.#quiet.delete(lane)) this.#options.prefetch.onTakenOver?.();
     const bytes = message.content.byteLength;
     this.#meanBytes += (bytes - this.#meanBytes) / (this.#meanBytes === 0 ? 1 : MEAN_OVER_MESSAGES);
     if (this.#held.length > 0 && this.#heldBytes + bytes > this.#options.prefetch.prefetchBytes) {
@@ -171,7 +178,7 @@ export class RabbitmqConsumer implements Consumer {
       this.#isRenewing = true;
       this.#tellIfFull();
     }
-    if (this.#isRenewing) return;
+    if (this.#isRenewing) return this.#noteDropped(lane);
     this.#held.push(message);
     this.#heldLanes.push(lane);
     this.#heldBytes += bytes;
@@ -201,7 +208,18 @@ export class RabbitmqConsumer implements Consumer {
     if (this.#held.length > 0 || this.#isRenewing || this.#isBoundByCount()) this.#options.prefetch.onFull?.();
   }
 
+  #noteDropped(lane: RabbitmqLane): void {
+    this.#dropped.set(lane, (this.#dropped.get(lane) ?? 0) + 1);
+  }
+
+  /** The broker has what the channel held. */
+  #beginAnew(): void {
+    this.#drop();
+    this.#dropped.clear();
+  }
+
   #drop(): void {
+    for (const lane of this.#heldLanes) this.#noteDropped(lane);
     this.#held = [];
     this.#heldLanes = [];
     this.#heldBytes = 0;
@@ -236,6 +254,7 @@ export class RabbitmqConsumer implements Consumer {
   async #renew(channel: Channel): Promise<void> {
     this.#prefetchMessages = this.#suitablePrefetch();
     await channel.close().catch(ignoreConnectionLoss);
+    this.#beginAnew();
     await this.#options.attachAnew();
   }
 
@@ -259,7 +278,7 @@ export class RabbitmqConsumer implements Consumer {
   #detach(channel: Channel): void {
     if (this.#channel !== channel) return;
     this.#channel = undefined;
-    this.#drop();
+    this.#beginAnew();
     this.#options.onLost();
   }
 }

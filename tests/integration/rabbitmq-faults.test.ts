@@ -163,6 +163,19 @@ describe('RabbitMQ in trouble', () => {
     expect(broker.telemetry.depth().messages).toBe(0);
   });
 
+  it('knows of what it does not keep of a backlog while nothing is acknowledged', async () => {
+    const { telemetry } = await open({ observeIntervalMs: 20 });
+    await telemetry.publish(Array.from({ length: 50 }, (_, id) => message(id, { pad: 5000 })));
+    const collector = await Collector.on(telemetry, 1000, 11_000);
+    await collector.received(2);
+    for (let look = 0; look < 50; look++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(telemetry.depth().messages).toBe(50);
+    }
+    for (let out = 2; out <= 50; out++) await collector.acknowledge(out);
+    await expect.poll(() => telemetry.depth()).toEqual({ messages: 0, records: 0, bytes: 0 });
+  });
+
   it('says that nothing takes a message, and does not lose it', async () => {
     const broker = await open();
     await asThirdParty((channel) => channel.unbindQueue(`${prefix}telemetry_queue`, `${prefix}telemetry`, 'telemetry'));

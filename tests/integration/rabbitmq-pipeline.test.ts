@@ -118,3 +118,41 @@ it.each([0, 3])(
   },
   90_000,
 );
+
+it('goes on from what another process has taught a device, when the queue comes back to it', async () => {
+  const proxy = await startFaultProxy(rabbitmq.port);
+  onTestFinished(() => proxy.close());
+  const url = await rabbitmq.createVirtualHost();
+  const overrides = { 'queue.partitions': 0, 'pipeline.checkpointIntervalMs': 100 };
+  const begin = async (name: string, address: string): Promise<RunningPipeline> => {
+    const pipeline = await startPipeline(database, temporaryDirectory(name), { ...overrides, 'queue.url': address });
+    onTestFinished(() => pipeline.stop());
+    return pipeline;
+  };
+  let second = 0;
+  const publish = async (by: RunningPipeline, records: number): Promise<void> => {
+    const record = () => ({
+      device_id: 'handed-back',
+      timestamp: new Date(EPOCH_MS + second++ * 1000).toISOString(),
+      temperature: 90,
+    });
+    await by.publish(Array.from({ length: records }, record));
+  };
+  const learned = async (): Promise<number> => {
+    const [row] = await database.query<{ count: number }>(
+      "SELECT (state->>'temp_count')::int AS count FROM device_state WHERE device_id = 'handed-back' AND kind = 'stats'",
+    );
+    return row?.count ?? 0;
+  };
+  const first = await begin('first', url.replace(`:${rabbitmq.port}`, `:${proxy.port}`));
+  await publish(first, 50);
+  await expect.poll(learned).toBe(50);
+  const other = await begin('other', url);
+  proxy.cut(); // the other one has the queue now, and the first one waits behind it
+  await publish(other, 40);
+  await expect.poll(learned).toBe(90);
+  await other.stop();
+  const publisher = await begin('publisher', url); // behind the first one
+  await publish(publisher, 1);
+  await expect.poll(learned).toBe(91);
+}, 90_000);
