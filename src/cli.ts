@@ -7,6 +7,7 @@ import { LIST_HELP, PURGE_HELP, REPLAY_HELP } from './commands/dlq-help.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
 import { addQueueCommands } from './commands/queue-commands.js';
 import { addLedgerCommands } from './commands/ledger-commands.js';
+import { addLifecycleCommands } from './commands/lifecycle-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -14,6 +15,7 @@ import { OperationalError } from './telemetry/operational-error.js';
 /** Exit codes: 0 done, 1 failed, 2 wrong usage. */
 const FAILED = 1;
 const WRONG_USAGE = 2;
+const USAGE_CODES: ReadonlySet<string> = new Set(['wrong_usage', 'invalid_configuration', 'unsafe_policy']);
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -78,6 +80,7 @@ function buildProgram(): Command {
   addCertificateCommands(program);
   addDeadLetterCommands(program);
   addQueueCommands(program);
+  addLifecycleCommands(program);
   return program;
 }
 
@@ -186,7 +189,7 @@ async function main(): Promise<void> {
     }
     if (!(error instanceof OperationalError)) throw error;
     process.stderr.write(`downhole: ${error.message}\n`);
-    process.exitCode = error.code === 'wrong_usage' || error.code === 'invalid_configuration' ? WRONG_USAGE : FAILED;
+    process.exitCode = USAGE_CODES.has(error.code) ? WRONG_USAGE : FAILED;
   }
 }
 

@@ -31,3 +31,8 @@ export function loadSettings(options: GlobalOptions, overrides: Readonly<Record<
   for (const warning of warnings) settings.events.emit('configuration_doubtful', { warning });
   return process.env[PLAIN_SCHEMA_VARIABLE] === '1' ? { ...settings, schemaSubset: 'plain' } : settings;
 }
+
+/** For commands whose answer is on stdout: the log says only what is wrong, unless somebody asks for more. */
+export function loadQuietly(options: GlobalOptions): Settings {
+  return loadSettings(options, process.env['DOWNHOLE_LOG_LEVEL'] === undefined ? { logLevel: 'warn' } : {});
+}

@@ -1,19 +1,26 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
-import type { Events } from '../monitoring/events.js';
 import type { Database } from '../storage/database.js';
+import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
 import { Closers } from './closers.js';
+import type { Settings } from './load-settings.js';
 import type { ProcessParts } from './process-parts.js';
+import { refuseUnsafePolicy } from './refuse-unsafe-policy.js';
 import type { StartedRole } from './started-role.js';
 import { publishStorageGauges } from './storage-gauges.js';
 
-/** Opens the database and starts the jobs. Stopped, a job hands back after the slice under way. */
+/**
+ * Opens the database and starts the jobs. Stopped, a job hands back after the slice under way.
+ * @throws OperationalError `unsafe_policy`, for what the database itself holds (the configuration has been looked at before)
+ */
 export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
-  const { events, metrics } = parts.settings;
+  const { config, events, metrics } = parts.settings;
   const database = await parts.database();
+  refuseUnsafePolicy(parts.settings, await readStoredPolicies(database));
+  await applyCompressionAge(database, config.compression.afterDays);
   const closers = new Closers();
-  const jobs = buildJobRunner(database, events);
+  const jobs = buildJobRunner(database, parts.settings);
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
@@ -24,6 +31,7 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
 }
 
 /** All jobs that this database can have; not started: an import runs single ones. */
-export function buildJobRunner(database: Database, events: Events): JobRunner {
-  return new JobRunner({ database, events, jobs: jobDefinitions(database.capabilities.timescale) });
+export function buildJobRunner(database: Database, { config, events }: Pick<Settings, 'config' | 'events'>): JobRunner {
+  const jobs = jobDefinitions(database.capabilities.timescale, config.retention);
+  return new JobRunner({ database, events, jobs });
 }

@@ -4,6 +4,7 @@ import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 import { ProcessParts } from './process-parts.js';
 import type { Role } from './roles.js';
+import { findingsOf, refuse } from './refuse-unsafe-policy.js';
 import { runSimulator } from './run-simulator.js';
 import { serve } from './serve.js';
 import { startRoles } from './start-roles.js';
@@ -30,6 +31,7 @@ export interface RunningProcess {
 export async function startProcess(settings: Settings, options: ProcessOptions): Promise<RunningProcess> {
   const { version, roles, command, simulates = false } = options;
   await checkAddress(settings.config.http);
+  if (roles.includes('jobs')) refuse(findingsOf(settings.config));
   const closers = new Closers();
   try {
     const parts = new ProcessParts(settings, command);

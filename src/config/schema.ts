@@ -252,6 +252,34 @@ export const ConfigSchema = Type.Object(
         description: 'Chunk interval of the hypertable, set when it is created.',
       }),
     }),
+    compression: section({
+      afterDays: Type.Integer({
+        default: 7,
+        minimum: 1,
+        maximum: 36_500,
+        description: 'Chunks of readings are compressed once their last reading is this old.',
+      }),
+    }),
+    retention: section({
+      rawDays: Type.Integer({
+        default: 30,
+        minimum: 1,
+        maximum: 36_500,
+        description: 'Age from which readings may be dropped, once a verified archive has them.',
+      }),
+      minuteDays: Type.Integer({
+        default: 90,
+        minimum: 1,
+        maximum: 36_500,
+        description: 'Age from which aggregates per minute are dropped.',
+      }),
+      hourDays: Type.Integer({
+        default: 365,
+        minimum: 1,
+        maximum: 36_500,
+        description: 'Age from which aggregates per hour are dropped. Those per day stay for ever.',
+      }),
+    }),
     simulator: section({
       wells: Type.Integer({
         default: 12,

@@ -1,3 +1,4 @@
+import { DEFAULT_RETENTION, type Retention } from '../storage/aggregate-levels.js';
 import type { TimescaleEdition } from '../storage/database.js';
 import { compressJob } from './compress-job.js';
 import { housekeepingJobs } from './housekeeping-jobs.js';
@@ -7,8 +8,8 @@ import { refreshLateJob } from './refresh-late-job.js';
 import { retainAggregatesJob } from './retain-aggregates-job.js';
 
 /** All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here. */
-export function jobDefinitions(timescale: TimescaleEdition): JobDefinition[] {
+export function jobDefinitions(timescale: TimescaleEdition, retention: Retention = DEFAULT_RETENTION): JobDefinition[] {
   const everywhere = housekeepingJobs();
   if (timescale !== 'community') return everywhere;
-  return [...refreshJobs(), refreshLateJob(), compressJob(), retainAggregatesJob(), ...everywhere];
+  return [...refreshJobs(), refreshLateJob(retention), compressJob(), retainAggregatesJob(retention), ...everywhere];
 }

@@ -2,7 +2,14 @@
  * Refreshes the aggregates of days that got rows after the regular refresh had passed them by: imports, gateways that
  * were cut off for weeks. The writer notes such days in `late_days` in the transaction of the rows.
  */
-import { AGGREGATE_LEVELS, rawDropWatermark, type LevelName } from '../storage/aggregate-levels.js';
+import {
+  AGGREGATE_LEVELS,
+  DEFAULT_RETENTION,
+  levelRetentionDays,
+  rawDropWatermark,
+  type LevelName,
+  type Retention,
+} from '../storage/aggregate-levels.js';
 import type { Database } from '../storage/database.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 import { levelPaces } from './refresh-jobs.js';
@@ -21,7 +28,8 @@ const FAULT_AFTER_HOURS = 6;
  * Only what has changed would then be computed, and the hour above replaced by the one minute that came in late: so
  * the whole day is computed anew from the readings.
  */
-const FORCE_AFTER_DAYS = Math.min(...AGGREGATE_LEVELS.map(({ retentionDays }) => retentionDays ?? Infinity)) - 2;
+const forceAfterDays = (retention: Retention): number =>
+  Math.min(...AGGREGATE_LEVELS.map((level) => levelRetentionDays(level, retention) ?? Infinity)) - 2;
 
 interface LateDay {
   readonly day: string;
@@ -45,7 +53,8 @@ const LATE_DAYS_SQL = `
   SELECT day::text AS day, extract(epoch FROM day::timestamp)::float8 AS start, noted_at::text AS noted_at
   FROM late_days ORDER BY day LIMIT ${MAX_DAYS}`;
 
-export function refreshLateJob(): JobDefinition {
+export function refreshLateJob(retention: Retention = DEFAULT_RETENTION): JobDefinition {
+  const forceAfterSeconds = forceAfterDays(retention) * DAY;
   const paces = levelPaces();
   let progress: DayProgress | undefined;
   /** Of the same note only: one that has moved stands for rows that came in since, anywhere in the day. */
@@ -59,7 +68,7 @@ export function refreshLateJob(): JobDefinition {
     lane: 'aggregates',
     intervalSeconds: 30,
     initialDelaySeconds: 10,
-    run: (context) => refreshLateDays(context, paces, progressOf),
+    run: (context) => refreshLateDays(context, paces, progressOf, context.nowSeconds - forceAfterSeconds),
     findFault: findOverdue,
   };
 }
@@ -68,13 +77,14 @@ async function refreshLateDays(
   context: JobContext,
   paces: ReturnType<typeof levelPaces>,
   progressOf: (day: LateDay) => DayProgress,
+  forceBeforeSeconds: number,
 ): Promise<JobOutcome> {
   const { database } = context;
   const days = await database.query<LateDay & Record<string, unknown>>(LATE_DAYS_SQL);
   const dropped = await rawDropWatermark();
   let refreshed = 0;
   for (const day of days) {
-    if (!(await refreshDay(context, progressOf(day), dropped, paces))) {
+    if (!(await refreshDay(context, progressOf(day), { dropped, forceBeforeSeconds }, paces))) {
       return { detail: { days: refreshed, waiting: days.length - refreshed }, more: true };
     }
     // Only the note that was there before: a writer that moved it forward meanwhile may have added rows since.
@@ -91,14 +101,14 @@ async function refreshLateDays(
 async function refreshDay(
   context: JobContext,
   { day: { start }, reached }: DayProgress,
-  droppedUntil: number,
+  { dropped, forceBeforeSeconds }: { readonly dropped: number; readonly forceBeforeSeconds: number },
   paces: ReturnType<typeof levelPaces>,
 ): Promise<boolean> {
-  const force = start < context.nowSeconds - FORCE_AFTER_DAYS * DAY;
+  const force = start < forceBeforeSeconds;
   const toSeconds = start + DAY;
   for (const level of AGGREGATE_LEVELS) {
     // A day or hour that is dropped in part can no longer be computed: what is stored of it stays as it is.
-    const wholeFrom = Math.ceil(droppedUntil / level.bucketSeconds) * level.bucketSeconds;
+    const wholeFrom = Math.ceil(dropped / level.bucketSeconds) * level.bucketSeconds;
     const fromSeconds = Math.max(start, wholeFrom, reached.get(level.name) ?? start);
     if (fromSeconds >= toSeconds) continue;
     const advanced = (seconds: number): void => void reached.set(level.name, seconds);

@@ -2,7 +2,12 @@
  * Drops chunks of aggregates past their retention, whole chunks only and never one that a hold overlaps.
  * (Readings are dropped by the archive alone, once it has verified what it keeps.)
  */
-import { AGGREGATE_LEVELS, type AggregateLevel } from '../storage/aggregate-levels.js';
+import {
+  AGGREGATE_LEVELS,
+  levelRetentionDays,
+  type AggregateLevel,
+  type Retention,
+} from '../storage/aggregate-levels.js';
 import type { Database } from '../storage/database.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
@@ -34,30 +39,34 @@ interface ChunkRange {
   readonly range_end: string;
 }
 
-export function retainAggregatesJob(): JobDefinition {
+export function retainAggregatesJob(retention: Retention): JobDefinition {
+  const { minuteDays, hourDays } = retention;
   return {
     name: 'retain-aggregates',
-    description: 'drops one-minute aggregates after 90 days and hourly ones after 365, unless a hold keeps them',
+    description: `drops one-minute aggregates after ${minuteDays} days and hourly ones after ${hourDays}, unless a hold keeps them`,
     lane: 'aggregates',
     intervalSeconds: 86_400,
     initialDelaySeconds: 300,
-    run: dropExpired,
-    findFault,
+    run: (context) => dropExpired(context, retention),
+    findFault: (database) => findFault(database, retention),
   };
 }
 
-function findExpired(database: Database, level: AggregateLevel, extraDays: number): Promise<ChunkRange[]> {
-  if (level.retentionDays === null) return Promise.resolve([]);
-  return database.query<ChunkRange & Record<string, unknown>>(EXPIRED_SQL, [
-    level.view,
-    level.retentionDays + extraDays,
-  ]);
+function findExpired(
+  database: Database,
+  level: AggregateLevel,
+  retention: Retention,
+  extraDays: number,
+): Promise<ChunkRange[]> {
+  const days = levelRetentionDays(level, retention);
+  if (days === null) return Promise.resolve([]);
+  return database.query<ChunkRange & Record<string, unknown>>(EXPIRED_SQL, [level.view, days + extraDays]);
 }
 
-async function dropExpired(context: JobContext): Promise<JobOutcome> {
+async function dropExpired(context: JobContext, retention: Retention): Promise<JobOutcome> {
   const detail: Record<string, number> = {};
   for (const level of AGGREGATE_LEVELS) {
-    for (const chunk of await findExpired(context.database, level, 0)) {
+    for (const chunk of await findExpired(context.database, level, retention, 0)) {
       if (context.shouldYield()) return { detail, more: true };
       await context.slice(() => dropChunk(context.database, level.view, chunk));
       detail[level.name] = (detail[level.name] ?? 0) + 1;
@@ -83,9 +92,9 @@ async function dropChunk(database: Database, view: string, chunk: ChunkRange): P
   });
 }
 
-async function findFault(database: Database): Promise<string | null> {
+async function findFault(database: Database, retention: Retention): Promise<string | null> {
   for (const level of AGGREGATE_LEVELS) {
-    const expired = await findExpired(database, level, FAULT_AFTER_DAYS);
+    const expired = await findExpired(database, level, retention, FAULT_AFTER_DAYS);
     if (expired.length > 0) return `${expired.length} chunks of ${level.name} are past their retention`;
   }
   return null;

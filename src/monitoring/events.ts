@@ -244,6 +244,10 @@ export const EVENTS = {
   ),
   // process
   configuration_doubtful: event<{ warning: string }>('warn', 'the configuration works, and should be changed'),
+  policy_doubtful: event<{ warning: string }>(
+    'warn',
+    'the ages of compression, refresh, archive and retention lose nothing, and should be changed',
+  ),
   started: event<{ version: string; roles: string; dataDir: string }>('info', 'downhole started'),
   stopping: event<{ signal: string }>('info', 'stopping: finishing what is under way'),
   stopped: event<{ milliseconds: number }>('info', 'stopped'),

@@ -1,7 +1,7 @@
 /**
  * The continuous aggregates and what may be done to them (docs/adr/0003-aggregates.md). Windows of refresh and ages of
- * compression are in the policies in the database (migration 0009); retention is here, since a policy of TimescaleDB
- * would know nothing of holds.
+ * compression are in the policies in the database (migration 0009); retention is configuration, since a policy of
+ * TimescaleDB would know nothing of holds.
  */
 import type { Session } from './database.js';
 
@@ -12,18 +12,33 @@ export interface AggregateLevel {
   /** The continuous aggregate; readers use the public views instead. */
   readonly view: string;
   readonly bucketSeconds: number;
-  /** Whether it stands on the readings (true) or on the level before it. */
-  readonly onRaw: boolean;
-  /** null: for ever. */
-  readonly retentionDays: number | null;
+  /** What a refresh of it reads. */
+  readonly source: 'raw' | LevelName;
+  /** The key of the configuration that says how long it is kept; null: for ever. */
+  readonly retention: 'minuteDays' | 'hourDays' | null;
+}
+
+/** The section `retention` of the configuration: days. */
+export interface Retention {
+  readonly rawDays: number;
+  readonly minuteDays: number;
+  readonly hourDays: number;
+}
+
+/** As the configuration has it where nobody says otherwise. */
+export const DEFAULT_RETENTION: Retention = { rawDays: 30, minuteDays: 90, hourDays: 365 };
+
+/** How long a level is kept, days; null: for ever. */
+export function levelRetentionDays(level: Pick<AggregateLevel, 'retention'>, retention: Retention): number | null {
+  return level.retention === null ? null : retention[level.retention];
 }
 
 /** In the order in which a range is refreshed: a level after the one that it stands on. */
 export const AGGREGATE_LEVELS = [
-  { name: '1min', view: 'agg_1min_v1', bucketSeconds: 60, onRaw: true, retentionDays: 90 },
-  { name: '1hour', view: 'agg_1hour_v1', bucketSeconds: 3600, onRaw: false, retentionDays: 365 },
-  { name: '1hour-p95', view: 'agg_1hour_p95_v1', bucketSeconds: 3600, onRaw: true, retentionDays: 365 },
-  { name: 'daily', view: 'agg_daily_v1', bucketSeconds: 86_400, onRaw: false, retentionDays: null },
+  { name: '1min', view: 'agg_1min_v1', bucketSeconds: 60, source: 'raw', retention: 'minuteDays' },
+  { name: '1hour', view: 'agg_1hour_v1', bucketSeconds: 3600, source: '1min', retention: 'hourDays' },
+  { name: '1hour-p95', view: 'agg_1hour_p95_v1', bucketSeconds: 3600, source: 'raw', retention: 'hourDays' },
+  { name: 'daily', view: 'agg_daily_v1', bucketSeconds: 86_400, source: '1hour', retention: null },
 ] as const satisfies readonly AggregateLevel[];
 
 /** The level of this name. */

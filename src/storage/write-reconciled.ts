@@ -12,9 +12,10 @@ import { updateStoredRows } from './telemetry-writer-rows.js';
 
 /**
  * Rows older than this are noted in `late_days`, and may lie in compressed chunks: a day less than the seven that
- * the regular refresh of the one-minute level looks back and that chunks stay uncompressed.
+ * the regular refresh of the one-minute level looks back and that chunks stay uncompressed (policy/policy-rules.ts).
  */
-const OLD_AFTER_US = 6 * MICROS_PER_DAY;
+export const LATE_AFTER_DAYS = 6;
+const OLD_AFTER_US = LATE_AFTER_DAYS * MICROS_PER_DAY;
 
 /** In order of the days, so that two writers never wait for each other in a circle. */
 const NOTE_LATE_DAYS_SQL = `
