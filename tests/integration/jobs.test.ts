@@ -298,7 +298,7 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
     expect(
       await database.query(`SELECT sum(sample_count)::int AS n FROM telemetry_daily WHERE device_id = 'late'`),
     ).toEqual([{ n: rows.length }]);
-  });
+  }, 180_000);
 
   it('come to the end of a day that takes many runs, also where it has to be computed anew', async () => {
     const day = midnightMs - 120 * DAY;
