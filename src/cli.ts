@@ -2,6 +2,7 @@
 /** The command line: argv → one command, whose code is loaded only then. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addArchiveCommands } from './commands/archive-commands.js';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { LIST_HELP, PURGE_HELP, REPLAY_HELP } from './commands/dlq-help.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
@@ -77,6 +78,7 @@ function buildProgram(): Command {
 
   addKeyCommands(program);
   addLedgerCommands(program);
+  addArchiveCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);
   addQueueCommands(program);

@@ -1,8 +1,10 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
+import type { Archiver } from '../archive/archiver.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Database } from '../storage/database.js';
 import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
+import { openArchiver } from './open-archiver.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 import type { ProcessParts } from './process-parts.js';
@@ -20,7 +22,8 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   refuseUnsafePolicy(parts.settings, await readStoredPolicies(database));
   await applyCompressionAge(database, config.compression.afterDays);
   const closers = new Closers();
-  const jobs = buildJobRunner(database, parts.settings);
+  const archiver = await openArchiver(parts.settings, database);
+  const jobs = buildJobRunner(database, parts.settings, archiver);
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
@@ -30,8 +33,12 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   };
 }
 
-/** All jobs that this database can have; not started: an import runs single ones. */
-export function buildJobRunner(database: Database, { config, events }: Pick<Settings, 'config' | 'events'>): JobRunner {
-  const jobs = jobDefinitions(database.capabilities.timescale, config.retention);
+/** All jobs that this database can have; not started: an import runs single ones, for which it needs no archive. */
+export function buildJobRunner(
+  database: Database,
+  { config, events }: Pick<Settings, 'config' | 'events'>,
+  archiver?: Archiver,
+): JobRunner {
+  const jobs = jobDefinitions(database.capabilities.timescale, { retention: config.retention, archiver });
   return new JobRunner({ database, events, jobs });
 }

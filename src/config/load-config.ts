@@ -135,7 +135,7 @@ function describeValue(key: ConfigurationKey, setting: Setting | undefined): str
 }
 
 /** What the schema cannot say: keys that only make sense together. */
-function contradictions({ pipeline, queue, http }: Config): string[] {
+function contradictions({ pipeline, queue, http, archive }: Config): string[] {
   const problems: string[] = [];
   const atLeast = (larger: string, largerValue: number, smaller: string, smallerValue: number): void => {
     if (largerValue < smallerValue)
@@ -154,5 +154,24 @@ function contradictions({ pipeline, queue, http }: Config): string[] {
   const { certificateFile, keyFile } = http.tls;
   if ((certificateFile === '') !== (keyFile === ''))
     problems.push('http.tls.certificateFile and http.tls.keyFile belong together; give both or neither');
+  problems.push(...wrongArchive(archive));
+  return problems;
+}
+
+/** An address of Azure without a container, or one that would send readings through the network in the clear. */
+function wrongArchive({ url, connectionString }: Config['archive']): string[] {
+  const isAzure = url.startsWith('http');
+  if (!isAzure)
+    return connectionString === ''
+      ? []
+      : ['archive.connectionString is given, and archive.url names no Azure container; set it'];
+  const { protocol, hostname, pathname, search } = new URL(url);
+  const problems: string[] = [];
+  if (!/^(\/[a-z0-9-]+){1,2}$/.test(pathname) || search !== '')
+    problems.push(
+      'archive.url does not end with the name of a container; give https://ACCOUNT.blob.core.windows.net/CONTAINER',
+    );
+  if (protocol === 'http:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+    problems.push('archive.url begins with http://, which is for an emulator on this machine; give https://');
   return problems;
 }

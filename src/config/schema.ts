@@ -280,6 +280,25 @@ export const ConfigSchema = Type.Object(
         description: 'Age from which aggregates per hour are dropped. Those per day stay for ever.',
       }),
     }),
+    archive: section({
+      url: Type.String({
+        default: '',
+        description:
+          'Where old readings are kept as Parquet: file:// URL of a directory, or URL of an Azure Blob container (https://ACCOUNT.blob.core.windows.net/telemetry-archive); empty: the directory archive in dataDir.',
+        protocols: ['file:', 'https:', 'http:'],
+      }),
+      connectionString: Type.String({
+        default: '',
+        description: 'Connection string of the Azure account; empty: the identity of this machine or user.',
+        secret: true,
+      }),
+      afterDays: Type.Integer({
+        default: 25,
+        minimum: 1,
+        maximum: 36_500,
+        description: 'Readings are archived when the last of their chunk is this old.',
+      }),
+    }),
     simulator: section({
       wells: Type.Integer({
         default: 12,

@@ -1,5 +1,7 @@
+import type { Archiver } from '../archive/archiver.js';
 import { DEFAULT_RETENTION, type Retention } from '../storage/aggregate-levels.js';
 import type { TimescaleEdition } from '../storage/database.js';
+import { archiveJob } from './archive-job.js';
 import { compressJob } from './compress-job.js';
 import { housekeepingJobs } from './housekeeping-jobs.js';
 import type { JobDefinition } from './job.js';
@@ -7,9 +9,15 @@ import { refreshJobs } from './refresh-jobs.js';
 import { refreshLateJob } from './refresh-late-job.js';
 import { retainAggregatesJob } from './retain-aggregates-job.js';
 
-/** All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here. */
-export function jobDefinitions(timescale: TimescaleEdition, retention: Retention = DEFAULT_RETENTION): JobDefinition[] {
-  const everywhere = housekeepingJobs();
+/**
+ * All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here.
+ * @param archiver without it nothing is archived
+ */
+export function jobDefinitions(
+  timescale: TimescaleEdition,
+  { retention = DEFAULT_RETENTION, archiver }: { retention?: Retention; archiver?: Archiver | undefined } = {},
+): JobDefinition[] {
+  const everywhere = [...housekeepingJobs(), ...(archiver === undefined ? [] : [archiveJob(archiver)])];
   if (timescale !== 'community') return everywhere;
   return [...refreshJobs(), refreshLateJob(retention), compressJob(), retainAggregatesJob(retention), ...everywhere];
 }

@@ -203,6 +203,7 @@ export class JobRunner {
     return {
       database: this.#database,
       nowSeconds: Date.now() / 1000,
+      stopping,
       shouldYield: () => stopping.aborted || performance.now() - startedMs > this.#runBudgetMs,
       async slice(work) {
         const sliceStartedMs = performance.now();

@@ -17,6 +17,8 @@ export interface JobContext {
    * `more`, and comes again after the others of its lane.
    */
   shouldYield(): boolean;
+  /** Aborts when the runner is stopping: for slices that can take longer than anybody wants to wait for a stop. */
+  readonly stopping?: AbortSignal;
   /**
    * Runs one slice of work. Where there is a single connection (the embedded database) it is then left alone for as
    * long as the slice took, at most a second: everybody else would otherwise wait for the whole backlog.

@@ -221,6 +221,29 @@ export const EVENTS = {
     'job failed; it is tried again at its next time',
     (metrics, { job }) => metrics.add('job_runs_total', 1, { job, result: 'failed' }),
   ),
+  // archive
+  archive_part_verified: event<{
+    from: string;
+    to: string;
+    revision: number;
+    rows: number;
+    bytes: number;
+    seconds: number;
+  }>('info', 'chunk archived: uploaded, read back and found the same', (metrics, { rows, bytes, seconds }) => {
+    metrics.add('archive_rows_total', rows);
+    metrics.add('archive_bytes_total', bytes);
+    metrics.observe('archive_part_seconds', seconds);
+  }),
+  archive_part_stale: event<{ from: string; to: string; revision: number; reason: string }>(
+    'info',
+    'an archived chunk is archived again as the next revision',
+    (metrics) => metrics.add('archive_parts_stale_total', 1),
+  ),
+  archive_part_damaged: event<{ from: string; to: string; revision: number; damage: string }>(
+    'error',
+    'a part of the archive is missing or damaged: where its rows are still in the database the next run makes another',
+    (metrics) => metrics.add('archive_parts_damaged_total', 1),
+  ),
   // dead letters
   dead_letters_drained: event<{ letters: number }>('info', 'dead letters stored in the table dead_letters'),
   dead_letters_replayed: event<{ replayed: number; refused: number; actor: string }>(

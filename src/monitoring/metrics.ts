@@ -120,6 +120,24 @@ export const METRICS = {
   },
   job_runs_total: { type: 'counter', help: 'Runs of scheduled jobs.', labels: ['job', 'result'] },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
+  archive_rows_total: { type: 'counter', help: 'Rows archived by this process, verified.', labels: [] },
+  archive_bytes_total: { type: 'counter', help: 'Bytes of the parts that they are in.', labels: [] },
+  archive_part_seconds: {
+    type: 'histogram',
+    help: 'Time to export, upload, read back and compare a chunk.',
+    labels: [],
+    buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800],
+  },
+  archive_parts_stale_total: {
+    type: 'counter',
+    help: 'Archived chunks whose rows had changed, so that they were archived again.',
+    labels: [],
+  },
+  archive_parts_damaged_total: {
+    type: 'counter',
+    help: 'Parts that this process found missing or damaged in the archive.',
+    labels: [],
+  },
   timescaledb_size_bytes: {
     type: 'gauge',
     help: 'Size of the hypertable with its indexes and compressed chunks.',

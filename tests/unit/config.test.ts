@@ -114,7 +114,13 @@ describe('the sources', () => {
       return fc.stringMatching(/^[a-z:/][ -~]{0,20}$/).map((value) => ({ key, value }));
     });
     const together = ['pipeline.batchRecords', 'pipeline.maxBatchRecords', 'queue.maxBytes', 'queue.segmentBytes'];
-    together.push('http.maxBodyBytes', 'http.maxPendingBytes', 'http.tls.certificateFile', 'http.tls.keyFile');
+    together.push(
+      'http.maxBodyBytes',
+      'http.maxPendingBytes',
+      'http.tls.certificateFile',
+      'http.tls.keyFile',
+      'archive.connectionString',
+    );
     const alone = keyAndValue.filter(({ key }) => !together.includes(key.path));
     fc.assert(
       fc.property(alone, ({ key, value }) => {

@@ -48,10 +48,7 @@ const SHIPPED_LEVEL_TIMES: Readonly<Record<LevelName, LevelTimes>> = {
   daily: { refreshFromDays: 28, refreshToDays: 1, compressAfterDays: 30 },
 };
 
-/** Chunks are archived at this age while the configuration has no key for it. */
-const DEFAULT_ARCHIVE_AFTER_DAYS = 25;
-
-export type LifecycleConfig = Pick<Config, 'storage' | 'compression' | 'retention'>;
+export type LifecycleConfig = Pick<Config, 'storage' | 'compression' | 'retention' | 'archive'>;
 
 /** What was found in a database, where it may differ from what this version ships. */
 export interface StoredPolicies {
@@ -68,7 +65,7 @@ export function lifecyclePolicy(config: LifecycleConfig, stored?: StoredPolicies
   return {
     chunkDays: stored?.chunkDays ?? config.storage.chunkHours / 24,
     compressAfterDays: config.compression.afterDays,
-    archiveAfterDays: DEFAULT_ARCHIVE_AFTER_DAYS,
+    archiveAfterDays: config.archive.afterDays,
     rawDays: config.retention.rawDays,
     lateAfterDays: LATE_AFTER_DAYS,
     levels: AGGREGATE_LEVELS.map((level) => ({
