@@ -9,6 +9,7 @@ import { addCertificateCommands, addKeyCommands } from './commands/key-commands.
 import { addQueueCommands } from './commands/queue-commands.js';
 import { addLedgerCommands } from './commands/ledger-commands.js';
 import { addLifecycleCommands } from './commands/lifecycle-commands.js';
+import { addLegacyCommands } from './commands/legacy-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
@@ -79,6 +80,7 @@ function buildProgram(): Command {
   addKeyCommands(program);
   addLedgerCommands(program);
   addArchiveCommands(program);
+  addLegacyCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);
   addQueueCommands(program);

@@ -36,9 +36,9 @@ export interface MigrationStatus {
 const LOCK_NAME = 'migrate';
 const LOCK_POLL_MS = 100;
 const DEFAULT_LOCK_WAIT_MS = 60_000;
-const DEFAULT_VARIABLES: MigrationVariables = { chunkHours: 24 };
+export const DEFAULT_VARIABLES: MigrationVariables = { chunkHours: 24 };
 
-const HISTORY_SQL = `
+export const HISTORY_SQL = `
   CREATE TABLE IF NOT EXISTS schema_migrations (
     version      integer PRIMARY KEY,
     name         text NOT NULL,
@@ -90,7 +90,8 @@ export async function migrationStatus(database: Database, directory?: string): P
   });
 }
 
-function refuseLesserEdition(edition: TimescaleEdition): void {
+/** @throws OperationalError `timescale_missing` */
+export function refuseLesserEdition(edition: TimescaleEdition): void {
   if (edition === 'community') return;
   const found =
     edition === 'none'
@@ -123,14 +124,19 @@ async function exclusively<T>(database: Database, waitMs: number, work: () => Pr
 /** Runs one migration and records it: in one transaction where its statements allow that. */
 async function apply(database: Database, migration: Migration, sql: string): Promise<void> {
   if (migration.transactional) {
-    await database.transaction((session) => run(session, migration, sql));
+    await database.transaction((session) => runMigration(session, migration, sql));
     return;
   }
   // A kill in between leaves it unrecorded, and it is run again from its first statement: the header demands that.
-  await run(database, migration, sql);
+  await runMigration(database, migration, sql);
 }
 
-async function run(session: Session, { version, name, checksum }: Migration, sql: string): Promise<void> {
+/** Runs the statements of a migration in the session as it stands, and records it. */
+export async function runMigration(
+  session: Session,
+  { version, name, checksum }: Migration,
+  sql: string,
+): Promise<void> {
   const startedMs = performance.now();
   for (const statement of splitStatements(sql)) await session.execute(statement);
   // Last, and the key is the version: were two migrators ever at work, the second transaction would fail as a whole.
