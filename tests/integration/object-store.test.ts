@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -90,6 +93,38 @@ describe('Azure Blob behind a network that fails', () => {
       bytes += piece.length;
     }
     expect(bytes).toBe(20 * 1024 * 1024);
+  });
+
+  it('tries again what the service answers with 500 and 503, and tells it apart from a refusal', async () => {
+    const { port, container } = await emulator();
+    const answers = [500, 503, 503];
+    const front = createServer((request, response) => {
+      const status = answers.shift();
+      if (status !== undefined) {
+        request.resume();
+        response.writeHead(status).end();
+        return;
+      }
+      const { method, url: path, headers } = request;
+      const passed = forward({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(passed);
+    }).listen(0, '127.0.0.1');
+    await once(front, 'listening');
+    try {
+      const through = container('faults', (front.address() as AddressInfo).port);
+      const troubled = await AzureStore.open({ ...through, maxTries: 4, retryDelayMs: 20 });
+      await troubled.put('after-500', [Buffer.from('content')]);
+      expect(answers).toEqual([]);
+      expect(Buffer.from(await store.read('after-500', 0, 100)).toString()).toBe('content');
+      answers.push(503, 503, 503, 503);
+      await expect(troubled.head('after-500')).rejects.toMatchObject({ code: 'archive_unavailable', retryable: true });
+    } finally {
+      front.closeAllConnections();
+      front.close();
+    }
   });
 
   it('gives up with a failure that can be tried again, and works when the network is back', async () => {
