@@ -7,4 +7,5 @@ await runBenchmarks({
   'https-ingest': async () => (await import('./server/ingest.js')).benchmarkHttpsIngest(),
   'mixed-load': async () => (await import('./server/mixed.js')).benchmarkMixedLoad(),
   'naive-design': async () => (await import('./server/naive.js')).benchmarkNaiveDesign(),
+  'legacy-migration': async () => (await import('./server/legacy-migration.js')).benchmarkLegacyMigration(),
 });

@@ -81,6 +81,8 @@ async function copyBatch(session: Session, progress: LegacyProgress, from: numbe
   const batch = Math.floor(from / progress.batchBlocks) % BATCH_LOCKS;
   const table = inHome(progress, 'telemetry');
   await session.execute(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  // Compiling would take longer than a batch does.
+  await session.execute('SET LOCAL jit = off');
   await session.execute(`LOCK TABLE ${table} IN ACCESS SHARE MODE`);
   const copiedTo = await refuseRewritten(session, table);
   // A TRUNCATE meanwhile has left nothing to copy.
