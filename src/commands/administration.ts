@@ -7,6 +7,7 @@ import { explainNoAnswer, ServiceClient } from '../gateway/service-client.js';
 import { createKey, listKeys, revokeKey, type KeyInfo, type NewKey } from '../ingest/keys/key-table.js';
 import { readAuditLog, type LoggedAct } from '../storage/audit-log.js';
 import type { Database } from '../storage/database.js';
+import { createHold, listHolds, releaseHold, type Hold, type NewHold } from '../storage/holds.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
 import { migrate, migrationStatus } from '../storage/migrator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
@@ -23,6 +24,11 @@ export interface Administration {
   listKeys(): Promise<readonly KeyInfo[]>;
   /** Resolves to undefined when there is no such key. */
   revokeKey(id: string): Promise<KeyInfo | undefined>;
+  createHold(hold: NewHold): Promise<Hold>;
+  /** The newest first. */
+  listHolds(): Promise<readonly Hold[]>;
+  /** Resolves to undefined when there is no such hold. */
+  releaseHold(id: number): Promise<Hold | undefined>;
   /** The newest first. @param sinceUs epoch microseconds; null: from the beginning */
   readAuditLog(sinceUs: number | null, limit: number): Promise<readonly LoggedAct[]>;
 }
@@ -67,6 +73,9 @@ function onDatabase(database: Database): Administration {
     createKey: (key) => createKey(database, key, actor),
     listKeys: () => listKeys(database),
     revokeKey: (id) => revokeKey(database, id, actor),
+    createHold: (hold) => createHold(database, hold, actor),
+    listHolds: () => listHolds(database),
+    releaseHold: (id) => releaseHold(database, id, actor),
     readAuditLog: (sinceUs, limit) => readAuditLog(database, sinceUs, limit),
   };
 }
@@ -100,6 +109,21 @@ function throughService(service: ServiceClient): Administration {
     },
     async revokeKey(id) {
       return (await call(service, 'DELETE', `/v1/keys/${encodeURIComponent(id)}`)) as KeyInfo | undefined;
+    },
+    async createHold({ deviceId, fromUs, toUs, reason, expiresAtUs }) {
+      return (await call(service, 'POST', '/v1/holds', {
+        ...(deviceId === null ? {} : { device_id: deviceId }),
+        from: formatTimestamp(fromUs),
+        to: formatTimestamp(toUs),
+        reason,
+        ...(expiresAtUs === null ? {} : { expires_at: formatTimestamp(expiresAtUs) }),
+      })) as Hold;
+    },
+    async listHolds() {
+      return ((await call(service, 'GET', '/v1/holds')) as { holds: Hold[] }).holds;
+    },
+    async releaseHold(id) {
+      return (await call(service, 'DELETE', `/v1/holds/${id}`)) as Hold | undefined;
     },
     async readAuditLog(sinceUs, limit) {
       const since = sinceUs === null ? '' : `&since=${encodeURIComponent(formatTimestamp(sinceUs))}`;

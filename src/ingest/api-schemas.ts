@@ -214,4 +214,7 @@ export const HoldSchema = Type.Object({
   expires_at: nullableText('null: until it is released.'),
   released_at: nullableText('null: in force.'),
 });
+export const HoldPath = Type.Object({
+  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Id of the hold.' }),
+});
 export const HoldListSchema = Type.Object({ holds: Type.Array(HoldSchema) });

@@ -8,6 +8,7 @@ import type { JobDefinition } from './job.js';
 import { refreshJobs } from './refresh-jobs.js';
 import { refreshLateJob } from './refresh-late-job.js';
 import { retainAggregatesJob } from './retain-aggregates-job.js';
+import { retainRawJob } from './retain-raw-job.js';
 
 /**
  * All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here.
@@ -19,5 +20,12 @@ export function jobDefinitions(
 ): JobDefinition[] {
   const everywhere = [...housekeepingJobs(), ...(archiver === undefined ? [] : [archiveJob(archiver)])];
   if (timescale !== 'community') return everywhere;
-  return [...refreshJobs(), refreshLateJob(retention), compressJob(), retainAggregatesJob(retention), ...everywhere];
+  return [
+    ...refreshJobs(),
+    refreshLateJob(retention),
+    compressJob(),
+    retainAggregatesJob(retention),
+    retainRawJob(retention),
+    ...everywhere,
+  ];
 }

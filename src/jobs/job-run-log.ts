@@ -70,6 +70,14 @@ export class JobRunLog {
     return new Map(rows.map((run) => [run.job, run]));
   }
 
+  /** The last runs, newest first. @param job null: of all jobs */
+  async history(job: string | null, limit: number): Promise<JobRun[]> {
+    return this.#database.query<JobRun & Record<string, unknown>>(
+      `SELECT ${COLUMNS} FROM job_runs WHERE $1::text IS NULL OR job = $1 ORDER BY started_at DESC, id DESC LIMIT $2`,
+      [job, limit],
+    );
+  }
+
   async #finish(id: number, result: string, detail: string | null, error: string | null): Promise<JobRun> {
     const [run] = await this.#database.query<JobRun & Record<string, unknown>>(
       `UPDATE job_runs SET finished_at = clock_timestamp(), result = $2, detail = $3::jsonb, error = $4 WHERE id = $1

@@ -88,11 +88,7 @@ export class JobRunner {
    * @throws OperationalError `unknown_job`, `job_busy` (another process has the lane), or when the log cannot be written
    */
   async runNow(name: string): Promise<JobRun> {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) {
-      const known = [...this.#entries.keys()].join(', ');
-      throw new OperationalError('unknown_job', `There is no job "${name}". The jobs are: ${known}.`);
-    }
+    const entry = this.#entryOf(name);
     return this.#laneOf(entry).run(async () => {
       const deadlineMs = performance.now() + RUN_NOW_WAIT_MS;
       for (;;) {
@@ -123,6 +119,12 @@ export class JobRunner {
     return statuses;
   }
 
+  /** The last runs, newest first. @param job null: of all jobs @throws OperationalError `unknown_job` */
+  async history(job: string | null, limit: number): Promise<JobRun[]> {
+    if (job !== null) this.#entryOf(job);
+    return this.#log.history(job, limit);
+  }
+
   /** Lets the slices under way finish and starts nothing more. Afterwards the database may be closed. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -131,6 +133,13 @@ export class JobRunner {
       entry.nextRunMs = null;
     }
     await Promise.all([...this.#lanes.values()].map((lane) => lane.run(() => Promise.resolve())));
+  }
+
+  #entryOf(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) return entry;
+    const known = [...this.#entries.keys()].join(', ');
+    throw new OperationalError('unknown_job', `There is no job "${name}". The jobs are: ${known}.`);
   }
 
   #laneOf(entry: Entry): SerialQueue {

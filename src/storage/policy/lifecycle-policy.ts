@@ -48,7 +48,7 @@ const SHIPPED_LEVEL_TIMES: Readonly<Record<LevelName, LevelTimes>> = {
   daily: { refreshFromDays: 28, refreshToDays: 1, compressAfterDays: 30 },
 };
 
-export type LifecycleConfig = Pick<Config, 'storage' | 'compression' | 'retention' | 'archive'>;
+export type LifecycleConfig = Pick<Config, 'storage' | 'compression' | 'archive' | 'retention'>;
 
 /** What was found in a database, where it may differ from what this version ships. */
 export interface StoredPolicies {
