@@ -108,24 +108,35 @@ export function startWriters(url: string, count = 4): Writers {
   });
 }
 
-/** Writers that make second rows, change one of them and delete one of them, all under the same few keys. */
+/** PostgreSQL ended the statement, so that another writer gets on: it left nothing, and its writer goes on to the next. */
+const DEADLOCK = '40P01';
+
+/**
+ * Writers that make second rows, change one of them and delete one of them, all under the same few keys. They hold rows while
+ * they wait for keys, so that PostgreSQL has to end one of them now and then.
+ */
 export function startCollidingWriters(url: string, count = 4): Writers {
   return runWriters(count, async (writer, stopped, done) => {
     await withClient(url, async (client) => {
       for (let turn = 0; !stopped(); turn++) {
-        const key = (turn * 31 + writer * 17) % 40;
-        const one = `(SELECT ctid FROM telemetry WHERE device_id = 'Well ${key % 20}' AND "timestamp" = '2026-10-01T0${key % 8}:00:00Z' ORDER BY random() LIMIT 1 FOR UPDATE)`;
-        const value = turn % 11 === 0 ? "'NaN'" : String(turn % 4);
-        if (turn % 3 === 0) await client.query(`DELETE FROM telemetry WHERE ctid = ${one}`);
-        else if (turn % 3 === 1) await client.query(`UPDATE telemetry SET temperature = ${value} WHERE ctid = ${one}`);
-        else
-          await client.query(
-            `INSERT INTO telemetry (${COLUMNS}) VALUES ('2026-10-01T0${key % 8}:00:00Z', 'Well ${key % 20}', ${value}, 0, 100, NULL)`,
-          );
-        done();
+        try {
+          await client.query(collidingStatement(turn, writer));
+          done();
+        } catch (error) {
+          if ((error as { code?: string }).code !== DEADLOCK) throw error;
+        }
       }
     });
   });
+}
+
+function collidingStatement(turn: number, writer: number): string {
+  const key = (turn * 31 + writer * 17) % 40;
+  const one = `(SELECT ctid FROM telemetry WHERE device_id = 'Well ${key % 20}' AND "timestamp" = '2026-10-01T0${key % 8}:00:00Z' ORDER BY random() LIMIT 1 FOR UPDATE)`;
+  const value = turn % 11 === 0 ? "'NaN'" : String(turn % 4);
+  if (turn % 3 === 0) return `DELETE FROM telemetry WHERE ctid = ${one}`;
+  if (turn % 3 === 1) return `UPDATE telemetry SET temperature = ${value} WHERE ctid = ${one}`;
+  return `INSERT INTO telemetry (${COLUMNS}) VALUES ('2026-10-01T0${key % 8}:00:00Z', 'Well ${key % 20}', ${value}, 0, 100, NULL)`;
 }
 
 function runWriters(
