@@ -2,14 +2,13 @@
  * Short ASCII texts that come again and again (device ids), each kept once as a string: found by its bytes, so that a
  * text which was met before costs no allocation.
  */
+import { fnv1aOfBytes } from './fnv1a.js';
 
 /** A pool that is full begins anew: what is in use comes back at once. */
 const MAX_TEXTS = 1 << 17;
 const SLOTS = MAX_TEXTS * 2;
 /** Beyond so many collisions a text is not pooled: nobody can make a search long by choosing texts. */
 const MAX_PROBES = 16;
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
 
 export class TextPool {
   #texts = new Array<string | undefined>(SLOTS).fill(undefined);
@@ -17,9 +16,8 @@ export class TextPool {
 
   /** The text of `bytes` from `from` to `to`, all of them ASCII. */
   find(bytes: Uint8Array, from: number, to: number): string {
-    let hash = FNV_OFFSET;
-    for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), FNV_PRIME);
-    hash ^= hash >>> 15; // the low bits of FNV-1a alone are weak
+    const fnv = fnv1aOfBytes(bytes, from, to);
+    const hash = fnv ^ (fnv >>> 15); // its low bits alone are weak
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const slot = (hash + probe) & (SLOTS - 1);
       const text = this.#texts[slot];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fnv1a, partitionOf } from '../../src/telemetry/partition.js';
+import { fnv1a } from '../../src/telemetry/fnv1a.js';
+import { partitionOf } from '../../src/telemetry/partition.js';
 
 /** The published definition, over the bytes, in whole numbers of any size. */
 function slowFnv1a(text: string): number {
