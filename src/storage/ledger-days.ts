@@ -1,6 +1,7 @@
 /** Past some weeks the loss ledger has a row for each day instead of its hours. */
 import { MICROS_PER_SECOND } from '../telemetry/timestamp.js';
 import type { Session } from './database.js';
+import { ADD_TO_ROW_SQL } from './ledger-store.js';
 
 /** So long hours can be looked at one by one. */
 export const LEDGER_HOUR_DAYS = 35;
@@ -35,14 +36,7 @@ const ROLL_UP_SQL = `
     GROUP BY c.device_id, c.day ORDER BY c.device_id, c.day
     ON CONFLICT (device_id, hour) DO UPDATE SET
       whole_day = true,
-      stored = l.stored + excluded.stored,
-      merged = l.merged + excluded.merged,
-      duplicate = l.duplicate + excluded.duplicate,
-      dead_lettered = l.dead_lettered + excluded.dead_lettered,
-      rejected = l.rejected + excluded.rejected,
-      written = l.written + excluded.written,
-      first_at = least(l.first_at, excluded.first_at),
-      last_at = greatest(l.last_at, excluded.last_at)
+      ${ADD_TO_ROW_SQL}
     RETURNING 1
   )
   SELECT (SELECT count(*) FROM rolled)::int AS days, (SELECT count(*) FROM gone)::int AS hours`;

@@ -39,6 +39,16 @@ const KNOWN_SQL = 'SELECT device_id FROM devices WHERE device_id = ANY($1::text[
 
 const instant = (micros: string): string => `timestamptz 'epoch' + ${micros} * interval '1 microsecond'`;
 
+/** Adds the row that has come (`excluded`) to the one that is there (`l`). */
+export const ADD_TO_ROW_SQL = `stored = l.stored + excluded.stored,
+    merged = l.merged + excluded.merged,
+    duplicate = l.duplicate + excluded.duplicate,
+    dead_lettered = l.dead_lettered + excluded.dead_lettered,
+    rejected = l.rejected + excluded.rejected,
+    written = l.written + excluded.written,
+    first_at = least(l.first_at, excluded.first_at),
+    last_at = greatest(l.last_at, excluded.last_at)`;
+
 /** In the order of the key, so that two processes wait for each other in a row and not in a circle. */
 const ADD_SQL = `
   WITH turn AS (
@@ -54,14 +64,7 @@ const ADD_SQL = `
   WHERE EXISTS (SELECT FROM turn)
   GROUP BY device_id, hour ORDER BY device_id, hour
   ON CONFLICT (device_id, hour) DO UPDATE SET
-    stored = l.stored + excluded.stored,
-    merged = l.merged + excluded.merged,
-    duplicate = l.duplicate + excluded.duplicate,
-    dead_lettered = l.dead_lettered + excluded.dead_lettered,
-    rejected = l.rejected + excluded.rejected,
-    written = l.written + excluded.written,
-    first_at = least(l.first_at, excluded.first_at),
-    last_at = greatest(l.last_at, excluded.last_at)`;
+    ${ADD_TO_ROW_SQL}`;
 
 const NOTE_WRITTEN_SQL = `
   INSERT INTO ledger AS l (device_id, hour, written)
