@@ -1,7 +1,38 @@
 /**
- * X.509 certificates for trying TLS out: an authority of one's own and servers that it vouches for. ECDSA on P-256, signed
- * by Node's OpenSSL; only the frame around keys and signature is written here (RFC 5280).
+ * X.509 certificates for trying TLS out: an authority of one's own and servers that it vouches for (RFC 5280). ECDSA on P-256,
+ * signed by Node's OpenSSL.
  */
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import {
+  AlgorithmIdentifier,
+  AttributeTypeAndValue,
+  AttributeValue,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  Certificate,
+  ExtendedKeyUsage,
+  Extension,
+  Extensions,
+  GeneralName,
+  id_ce_authorityKeyIdentifier,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  id_ce_subjectKeyIdentifier,
+  id_kp_serverAuth,
+  KeyIdentifier,
+  KeyUsage,
+  KeyUsageFlags,
+  Name,
+  RelativeDistinguishedName,
+  SubjectAlternativeName,
+  SubjectKeyIdentifier,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from '@peculiar/asn1-x509';
 import {
   createHash,
   createPrivateKey,
@@ -11,8 +42,7 @@ import {
   X509Certificate,
   type KeyObject,
 } from 'node:crypto';
-import { isIP, isIPv4 } from 'node:net';
-import * as der from './der.js';
+import { isIP, isIPv6 } from 'node:net';
 
 /** A certificate and its private key, both PEM. */
 export interface KeyedCertificate {
@@ -27,56 +57,58 @@ const AUTHORITY_MS = 3650 * DAY_MS;
 /** How long a server's certificate is valid. Longer than this Apple's systems do not take from anybody. */
 export const SERVER_MS = 825 * DAY_MS;
 
-const ECDSA_WITH_SHA256 = der.sequence(der.objectId('1.2.840.10045.4.3.2'));
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 const COMMON_NAME = '2.5.4.3';
 const ORGANIZATION = '2.5.4.10';
-/** An uncompressed point of P-256: what stands at the end of a public key. */
-const POINT_BYTES = 65;
+const IS_CRITICAL = true;
 
-/** Bits of KeyUsage, counted from the left. */
-const DIGITAL_SIGNATURE = der.bits(Buffer.from([0x80]), 7);
-const CERTIFICATE_AND_CRL_SIGN = der.bits(Buffer.from([0x06]), 1);
+function distinguishedName(commonName: string): Name {
+  const part = (type: string, utf8String: string): RelativeDistinguishedName =>
+    new RelativeDistinguishedName([new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String }) })]);
+  return new Name([part(ORGANIZATION, 'Downhole'), part(COMMON_NAME, commonName)]);
+}
 
-const distinguishedName = (commonName: string): Buffer =>
-  der.sequence(
-    ...[
-      [ORGANIZATION, 'Downhole'],
-      [COMMON_NAME, commonName],
-    ].map(([id = '', value = '']) => der.set(der.sequence(der.objectId(id), der.utf8(value)))),
-  );
-
-const extension = (id: string, isCritical: boolean, value: Buffer): Buffer =>
-  der.sequence(der.objectId(id), ...(isCritical ? [der.boolean(true)] : []), der.octets(value));
+const extension = (extnID: string, value: object, critical = false): Extension =>
+  new Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) });
 
 /** Identifies a public key within a chain (RFC 7093, method 1). */
-const keyIdentifier = (publicKey: Buffer): Buffer =>
-  createHash('sha256').update(publicKey.subarray(-POINT_BYTES)).digest().subarray(0, 20);
+const keyIdentifier = ({ subjectPublicKey }: SubjectPublicKeyInfo): Buffer =>
+  createHash('sha256').update(Buffer.from(subjectPublicKey)).digest().subarray(0, 20);
+
+const publicKeyInfo = (key: KeyObject): SubjectPublicKeyInfo =>
+  AsnConvert.parse(key.export({ type: 'spki', format: 'der' }), SubjectPublicKeyInfo);
 
 interface Content {
-  readonly subject: string;
-  readonly issuer: string;
-  readonly publicKey: KeyObject;
+  readonly subject: Name;
+  readonly issuer: Name;
+  readonly publicKey: SubjectPublicKeyInfo;
   readonly validMs: number;
-  readonly extensions: (keyId: Buffer) => readonly Buffer[];
+  readonly extensions: readonly Extension[];
 }
 
-function signed(content: Content, signingKey: KeyObject, nowMs: number): string {
-  const publicKey = content.publicKey.export({ type: 'spki', format: 'der' });
+function signed({ subject, issuer, publicKey, validMs, extensions }: Content, key: KeyObject, nowMs: number): string {
   const serial = randomBytes(16);
   serial[0] = ((serial[0] as number) & 0x7f) | 0x40; // positive, and as long as it looks
-  const body = der.sequence(
-    der.explicit(0, der.integer(Buffer.from([2]))), // version 3
-    der.integer(serial),
-    ECDSA_WITH_SHA256,
-    distinguishedName(content.issuer),
-    der.sequence(der.time(nowMs - BACKDATED_MS), der.time(nowMs + content.validMs)),
-    distinguishedName(content.subject),
-    publicKey,
-    der.explicit(3, der.sequence(...content.extensions(keyIdentifier(publicKey)))),
-  );
-  const certificate = der.sequence(body, ECDSA_WITH_SHA256, der.bits(sign('sha256', body, signingKey)));
-  return new X509Certificate(certificate).toString();
+  const signature = new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 });
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: arrayBuffer(serial),
+    signature,
+    issuer,
+    validity: new Validity({ notBefore: new Date(nowMs - BACKDATED_MS), notAfter: new Date(nowMs + validMs) }),
+    subject,
+    subjectPublicKeyInfo: publicKey,
+    extensions: new Extensions([
+      ...extensions,
+      extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyIdentifier(publicKey))),
+    ]),
+  });
+  const signatureValue = arrayBuffer(sign('sha256', Buffer.from(AsnConvert.serialize(tbsCertificate)), key));
+  const certificate = new Certificate({ tbsCertificate, signatureAlgorithm: signature, signatureValue });
+  return new X509Certificate(Buffer.from(AsnConvert.serialize(certificate))).toString();
 }
+
+const arrayBuffer = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer;
 
 const newKey = (): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
@@ -87,13 +119,17 @@ const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem
 export function issueAuthority(nowMs: number): KeyedCertificate {
   const { publicKey, privateKey } = newKey();
   // Two authorities on one machine must be told apart: OpenSSL looks an issuer up by its name.
-  const name = `Development CA ${randomBytes(4).toString('hex')}`;
-  const extensions = (keyId: Buffer): Buffer[] => [
-    extension('2.5.29.19', true, der.sequence(der.boolean(true), der.integer(Buffer.from([0])))),
-    extension('2.5.29.15', true, CERTIFICATE_AND_CRL_SIGN),
-    extension('2.5.29.14', false, der.octets(keyId)),
-  ];
-  const content = { subject: name, issuer: name, publicKey, validMs: AUTHORITY_MS, extensions };
+  const name = distinguishedName(`Development CA ${randomBytes(4).toString('hex')}`);
+  const content: Content = {
+    subject: name,
+    issuer: name,
+    publicKey: publicKeyInfo(publicKey),
+    validMs: AUTHORITY_MS,
+    extensions: [
+      extension(id_ce_basicConstraints, new BasicConstraints({ cA: true, pathLenConstraint: 0 }), IS_CRITICAL),
+      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), IS_CRITICAL),
+    ],
+  };
   return { certificate: signed(content, privateKey, nowMs), privateKey: pem(privateKey) };
 }
 
@@ -107,37 +143,31 @@ export function issueServerCertificate(
   nowMs: number,
 ): KeyedCertificate {
   const { publicKey, privateKey } = newKey();
-  const issuer = new X509Certificate(authority.certificate);
-  const authorityKeyId = keyIdentifier(issuer.publicKey.export({ type: 'spki', format: 'der' }));
-  const extensions = (keyId: Buffer): Buffer[] => [
-    extension('2.5.29.19', true, der.sequence()),
-    extension('2.5.29.15', true, DIGITAL_SIGNATURE),
-    extension('2.5.29.37', false, der.sequence(der.objectId('1.3.6.1.5.5.7.3.1'))), // serverAuth
-    extension('2.5.29.17', false, der.sequence(...names.map(alternativeName))),
-    extension('2.5.29.14', false, der.octets(keyId)),
-    extension('2.5.29.35', false, der.sequence(der.implicit(0, authorityKeyId))),
-  ];
-  const content = { subject: names[0], issuer: commonNameOf(issuer), publicKey, validMs: SERVER_MS, extensions };
+  const issuer = AsnConvert.parse(new X509Certificate(authority.certificate).raw, Certificate).tbsCertificate;
+  const authorityKey = new KeyIdentifier(keyIdentifier(issuer.subjectPublicKeyInfo));
+  const content: Content = {
+    subject: distinguishedName(names[0]),
+    issuer: issuer.subject,
+    publicKey: publicKeyInfo(publicKey),
+    validMs: SERVER_MS,
+    extensions: [
+      extension(id_ce_basicConstraints, new BasicConstraints(), IS_CRITICAL),
+      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), IS_CRITICAL),
+      extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
+      extension(id_ce_subjectAltName, new SubjectAlternativeName(names.map(alternativeName))),
+      extension(id_ce_authorityKeyIdentifier, new AuthorityKeyIdentifier({ keyIdentifier: authorityKey })),
+    ],
+  };
   return {
     certificate: signed(content, createPrivateKey(authority.privateKey), nowMs),
     privateKey: pem(privateKey),
   };
 }
 
-const commonNameOf = ({ subject }: X509Certificate): string => /^CN=(.*)$/m.exec(subject)?.[1] ?? '';
-
-/** GeneralName: dNSName or iPAddress. */
-function alternativeName(name: string): Buffer {
-  return isIP(name) === 0 ? der.implicit(2, Buffer.from(name, 'ascii')) : der.implicit(7, addressBytes(name));
+function alternativeName(name: string): GeneralName {
+  if (isIP(name) === 0) return new GeneralName({ dNSName: name });
+  return new GeneralName({ iPAddress: isIPv6(name) ? canonicalIPv6(name) : name });
 }
 
-function addressBytes(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = '', tail] = canonical.split('::');
-  const groups = (text: string): number[] =>
-    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
-  const [before, after] = [groups(head), groups(tail ?? '')];
-  const zeros = tail === undefined ? [] : new Array<number>(8 - before.length - after.length).fill(0);
-  return Buffer.from([...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 0xff]));
-}
+/** Without the dotted ending that an address may have: the encoder does not know it. */
+const canonicalIPv6 = (address: string): string => new URL(`http://[${address}]`).hostname.slice(1, -1);
