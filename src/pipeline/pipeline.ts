@@ -9,13 +9,14 @@ import type { Events } from '../monitoring/events.js';
 import type { Consumer, Delivery, MessageHeaders, Queue } from '../queue/queue.js';
 import type { DeviceRegistry } from '../storage/device-registry.js';
 import { NOTHING_WRITTEN, type TelemetrySink, type WriteResult } from '../storage/telemetry-sink.js';
-import { backoffMs, pause } from '../telemetry/backoff.js';
+import { pause } from '../telemetry/backoff.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { ReadingBatch } from '../telemetry/reading-batch.js';
 import { BatchFormer, type ImportRequest, type ImportResult, type Work } from './batch-former.js';
 import type { DeviceStates } from './device-states.js';
 import type { DeviceTable } from './device-table.js';
 import type { Evaluator } from './evaluator.js';
+import { Holding } from './holding.js';
 import type { LossLedger } from './loss-ledger.js';
 import { fillBatchInSlices, refuseRows, type RefusedRecord } from './prepared-batch.js';
 import { RatePacer } from './rate-pacer.js';
@@ -75,6 +76,7 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #former: BatchFormer;
   readonly #stopping = new AbortController();
+  readonly #holding: Holding;
   readonly #free: ReadingBatch[];
   readonly #pacer: RatePacer;
   readonly #checkpoints: StateCheckpoints;
@@ -100,6 +102,7 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     const { options, states } = parts;
+    this.#holding = new Holding(parts.events, this.#stopping.signal);
     this.#pacer = new RatePacer(options.maxRecordsPerSecond);
     const most = this.#pacer.mostAtOnce;
     this.#former = new BatchFormer({
@@ -244,39 +247,13 @@ export class Pipeline {
     }
   }
 
-  /**
-   * Repeats `attempt` until it succeeds; undefined when the pipeline was stopped meanwhile, or when an import cannot
-   * succeed: it is told. The queue's records are held whatever the failure is: nobody else has them.
-   */
-  async #holding<T>(request: ImportRequest | undefined, attempt: () => Promise<T>): Promise<T | undefined> {
-    for (let count = 1; ; count++) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!(error instanceof OperationalError)) throw error;
-        if (await this.#isHeld(request, error, count)) continue;
-        request?.reject(error);
-        return undefined;
-      }
-    }
-  }
-
-  /** Whether to try again, after a pause; no when stopping, or for an import that cannot succeed. */
-  async #isHeld(request: ImportRequest | undefined, error: OperationalError, attempt: number): Promise<boolean> {
-    if (this.#stopping.signal.aborted || (request !== undefined && !error.retryable)) return false;
-    const delayMs = backoffMs(attempt, Math.random());
-    this.#parts.events.emit('write_retried', { code: error.code, attempt, delayMs, error });
-    await pause(delayMs, this.#stopping.signal);
-    return true;
-  }
-
   async #prepare(work: Work): Promise<Prepared | undefined> {
     const { devices, evaluator, states } = this.#parts;
     const nowUs = this.#parts.nowUs();
     const batch = this.#takeBatch();
     const refused = await fillBatchInSlices(work.messages, nowUs, batch, devices);
     evaluator.reserve();
-    if (devices.unmet.size > 0 && (await this.#holding(work.request, () => this.#meet(batch))) === undefined) {
+    if (devices.unmet.size > 0 && (await this.#holding.until(work.request, () => this.#meet(batch))) === undefined) {
       this.#giveBack(batch);
       return undefined;
     }
@@ -319,7 +296,7 @@ export class Pipeline {
       const result =
         batch.length === 0
           ? NOTHING_WRITTEN
-          : await this.#parts.sink.write(batch, (error, attempt) => this.#isHeld(work.request, error, attempt));
+          : await this.#parts.sink.write(batch, (error, attempt) => this.#holding.again(work.request, error, attempt));
       this.#uncommitted--;
       return { ...result, seconds: (performance.now() - startedMs) / 1000 };
     } catch (error) {
@@ -351,7 +328,7 @@ export class Pipeline {
     registry.written(batch, written);
     const letters = [...refused, ...refuseRows(work.messages, nowUs, batch, written.refused)];
     if (letters.length > 0) {
-      const durable = await this.#holding(work.request, async () => {
+      const durable = await this.#holding.until(work.request, async () => {
         await this.#parts.failed.publish(deadLettersOf(letters, this.#parts.nowUs()));
         return true;
       });
@@ -362,7 +339,7 @@ export class Pipeline {
       }
     }
     const lastTag = work.messages.at(-1)?.tag;
-    if (lastTag !== undefined && (await this.#holding(undefined, () => this.#acknowledge(lastTag))) === undefined)
+    if (lastTag !== undefined && (await this.#holding.until(undefined, () => this.#acknowledge(lastTag))) === undefined)
       return;
     const outcomes = countOutcomes(written, letters);
     if (work.request !== undefined) {
