@@ -43,6 +43,7 @@ const OPEN_FILES = [
   'storage/device-directory',
   'storage/device-registry',
   'storage/device-state',
+  'storage/dropped-ranges',
   'storage/holds',
   'storage/ledger-days',
   'storage/ledger-store',

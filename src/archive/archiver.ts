@@ -12,6 +12,7 @@ import { OperationalError } from '../telemetry/operational-error.js';
 import { formatTimestamp, sqlTimestamp } from '../telemetry/timestamp.js';
 import { readFingerprint, withChunkRows, type ChunkRange, type Pace } from './chunk-rows.js';
 import { readColumns } from './column-types.js';
+import { dropChunk, type ChunkToDrop, type DropJudge, type DropResult } from './drop-chunk.js';
 import { countOverdue, findDueChunks } from './due-chunks.js';
 import { manifestText, partKeys, sha256Of, type PartIdentity } from './manifest.js';
 import type { ObjectStore } from './object-store.js';
@@ -28,6 +29,8 @@ import {
 } from './part-table.js';
 import { findDamage, findDamageOfRows } from './verify-part.js';
 import { PartWriter, type WrittenPart } from './write-part.js';
+
+export type { ChunkEvidence, DropVerdict } from './drop-chunk.js';
 
 export interface ArchiverOptions {
   readonly database: Database;
@@ -127,6 +130,30 @@ export class Archiver {
     return outcome ?? 'busy';
   }
 
+  /**
+   * Drops a chunk if `judge` says so under the lock, and the archive has its rows. Rows that are not those of the part make it
+   * stale: the next run archives the chunk again.
+   * @returns what became of it; `locked` when somebody works on the chunk, who is not waited for; `damaged` when the part is
+   *   not in the store any more
+   * @throws OperationalError `unexpected_chunks`, and those of the database
+   */
+  async drop(chunk: ChunkToDrop, judge: DropJudge): Promise<DropResult['outcome'] | 'damaged'> {
+    const result = await this.#database.tryExclusive(`archive:${chunk.range.startUs}`, async () => {
+      const part = await latestPart(this.#database, chunk.range);
+      if (part?.state === 'verified' && (await this.#isGone(part))) return { outcome: 'damaged' } as const;
+      return dropChunk(this.#database, chunk, judge);
+    });
+    if (result === undefined) return 'locked';
+    if (result.outcome === 'stale') {
+      this.#events.emit('archive_part_stale', { ...described(result.part), reason: 'the chunk has other rows' });
+    } else if (result.outcome === 'dropped') {
+      const { part, rows, cameAfterDrop } = result;
+      const lateRows = cameAfterDrop ? rows : 0;
+      this.#events.emit('chunk_dropped', { ...described(part), chunk: chunk.name, rows, lateRows });
+    }
+    return result.outcome;
+  }
+
   /** All parts, by range and revision. */
   list(): Promise<ArchivePart[]> {
     return listParts(this.#database);
@@ -207,6 +234,20 @@ export class Archiver {
     const damage = await findDamageOfManifest(this.#store, part.manifestKey, manifest);
     if (damage !== undefined) throw readBackWrong(part.range, damage);
     await markVerified(this.#database, id);
+  }
+
+  /** Whether a part is no longer there in its length. A last look before its rows are dropped: it costs two questions. */
+  async #isGone(part: ArchivePart): Promise<boolean> {
+    const bytes = part.figures?.bytes;
+    const [object, manifest] = [await this.#store.head(part.objectKey), await this.#store.head(part.manifestKey)];
+    if (object?.bytes === bytes && manifest !== undefined) return false;
+    const name = object?.bytes === bytes ? part.manifestKey : part.objectKey;
+    this.#events.emit('archive_part_damaged', {
+      ...described(part),
+      damage: `${name} is missing or of another length`,
+    });
+    await markStale(this.#database, part.id);
+    return true;
   }
 
   async #hasRows({ startUs, endUs }: ChunkRange): Promise<boolean> {

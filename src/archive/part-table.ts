@@ -162,6 +162,20 @@ export async function markVerified(session: Session, id: number): Promise<void> 
   );
 }
 
+/** The chunk of a verified part is dropped. @returns how many parts were marked: 1, or 0 if it was not verified */
+export function markDropped(session: Session, id: number): Promise<number> {
+  return session.execute(`UPDATE archive_parts SET state = 'dropped' WHERE id = $1 AND state = 'verified'`, [id]);
+}
+
+/** Whether a chunk of this range has been dropped at some time. */
+export async function wasDropped(session: Session, { startUs, endUs }: ChunkRange): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT FROM archive_parts WHERE state = 'dropped' AND range_start < $1::timestamptz AND range_end > $2::timestamptz LIMIT 1`,
+    [sqlTimestamp(endUs), sqlTimestamp(startUs)],
+  );
+  return rows.length > 0;
+}
+
 /** The rows of the chunk were seen to be those of the part. */
 export async function markChecked(session: Session, id: number): Promise<void> {
   await session.execute('UPDATE archive_parts SET checked_at = clock_timestamp() WHERE id = $1', [id]);

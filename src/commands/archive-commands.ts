@@ -12,9 +12,9 @@ these commands are refused.`;
 
 const RUN_HELP = `
 Each chunk (a day, unless storage.chunkHours says otherwise) becomes a part: written from one snapshot, uploaded, read back
-and compared, and only then marked as verified. Nothing is overwritten, and nothing is dropped from the database. A chunk
-that is archived already is compared with its part; if rows came since, or have changed, the whole chunk becomes a part of
-the next revision. Interrupted at any moment, run it again.
+and compared, and only then marked as verified. Nothing is overwritten, and nothing is dropped from the database: that is
+the job retain-raw. A chunk that is archived already is compared with its part; if rows came since, or have changed, the
+whole chunk becomes a part of the next revision. Interrupted at any moment, run it again.
 
 Examples:
   downhole archive run

@@ -5,6 +5,7 @@ import type { JobRunner, JobStatus } from '../jobs/job-runner.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { loadQuietly, type GlobalOptions } from './load-settings.js';
+import { openArchiver } from './open-archiver.js';
 import { printLine, printTable } from './print-table.js';
 import { buildJobRunner } from './role-jobs.js';
 import { refuseOlderSchema } from './schema-state.js';
@@ -90,7 +91,7 @@ async function withJobs(options: GlobalOptions, work: (runner: JobRunner) => Pro
     );
   await withDatabase(settings, 'jobs', async (database) => {
     await refuseOlderSchema(database, settings);
-    const runner = buildJobRunner(database, settings);
+    const runner = buildJobRunner(database, settings, await openArchiver(settings, database));
     try {
       await work(runner);
     } finally {

@@ -46,7 +46,7 @@ A job never runs twice at the same time: one that is started by hand waits for a
 Examples:
   downhole jobs list
   downhole jobs history compress --limit 10
-  downhole jobs run retain-raw              what keeps the readings that are past their retention`;
+  downhole jobs run retain-raw              drop readings past their retention that the archive has`;
 
 /** Below the role `jobs`, which without a further word is a process that runs them all. */
 function addJobCommands(program: Command): void {

@@ -12,7 +12,7 @@ import { retainRawJob } from './retain-raw-job.js';
 
 /**
  * All jobs of a database with this edition of TimescaleDB: a new job is a file and a line here.
- * @param archiver without it nothing is archived
+ * @param archiver without it nothing is archived, and no reading dropped
  */
 export function jobDefinitions(
   timescale: TimescaleEdition,
@@ -25,7 +25,7 @@ export function jobDefinitions(
     refreshLateJob(retention),
     compressJob(),
     retainAggregatesJob(retention),
-    retainRawJob(retention),
+    retainRawJob(retention, archiver),
     ...everywhere,
   ];
 }

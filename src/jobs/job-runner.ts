@@ -211,6 +211,7 @@ export class JobRunner {
     const hasOtherConnections = this.#database.capabilities.concurrency > 1;
     return {
       database: this.#database,
+      events: this.#events,
       nowSeconds: Date.now() / 1000,
       stopping,
       shouldYield: () => stopping.aborted || performance.now() - startedMs > this.#runBudgetMs,

@@ -1,4 +1,5 @@
 /** What a job is. The list of them: job-definitions.ts; who runs them: job-runner.ts. */
+import type { Events } from '../monitoring/events.js';
 import type { Database } from '../storage/database.js';
 
 /**
@@ -10,6 +11,7 @@ export type JobLane = 'aggregates' | 'chunks' | 'housekeeping';
 /** What a run is given. */
 export interface JobContext {
   readonly database: Database;
+  readonly events: Events;
   /** The clock of the run's beginning, epoch seconds. */
   readonly nowSeconds: number;
   /**

@@ -23,7 +23,7 @@ export interface RawHold {
   readonly isReleased: boolean;
 }
 
-/** The newest part of the archive over the range of a chunk. */
+/** The newest part of the archive over the range of a chunk, unless its own chunk was dropped and this is another. */
 export interface ArchivedRange {
   readonly startSeconds: number;
   readonly endSeconds: number;
@@ -39,7 +39,19 @@ export interface ChunkContent {
   readonly fingerprint: string;
 }
 
-export type KeepReason = 'young' | 'held' | 'late' | 'not_archived' | 'not_verified' | 'not_compared' | 'stale';
+/** `locked` and `no_archive` are of the job that drops: nothing is decided then. */
+export const KEEP_REASONS = [
+  'young',
+  'held',
+  'late',
+  'not_archived',
+  'not_verified',
+  'not_compared',
+  'stale',
+  'locked',
+  'no_archive',
+] as const;
+export type KeepReason = (typeof KEEP_REASONS)[number];
 
 export type RetentionDecision =
   { readonly drop: true } | { readonly drop: false; readonly reason: KeepReason; readonly explanation: string };
@@ -70,7 +82,7 @@ export function decideRetention(question: RetentionQuestion): RetentionDecision 
   if (hold !== undefined) return keep('held', `hold ${hold.id} keeps it`);
   if (chunk.awaitsRefresh) return keep('late', 'late readings of it are not in the aggregates yet');
   if (archived === null || !coversExactly(archived, chunk)) return keep('not_archived', 'the archive does not have it');
-  if (!archived.isVerified) return keep('not_verified', 'its archive has not been verified');
+  if (!archived.isVerified) return keep('not_verified', 'its archive has not been verified, or is no longer right');
   if (content === null) return keep('not_compared', 'its rows have not been compared with the archive');
   if (!isSame(archived, content)) return keep('stale', staleBecause(archived, content));
   return { drop: true };

@@ -1,6 +1,12 @@
 /** The regular refresh of the aggregates: each level over the window of its policy. */
-import { aggregateLevel, rawDropWatermark, readRefreshWindows, type LevelName } from '../storage/aggregate-levels.js';
+import {
+  aggregateLevel,
+  readRefreshWindows,
+  type AggregateLevel,
+  type LevelName,
+} from '../storage/aggregate-levels.js';
 import type { Database } from '../storage/database.js';
+import { readDroppedRanges, withoutDropped, type SecondsRange } from '../storage/dropped-ranges.js';
 import { latestWatermarks } from '../storage/statistics.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 import { refreshRange } from './refresh-range.js';
@@ -85,18 +91,36 @@ async function refreshWindows(
   paces: Readonly<Record<LevelName, SlicePace>>,
 ): Promise<JobOutcome> {
   const windows = await readRefreshWindows(context.database);
-  const dropped = await rawDropWatermark();
   const detail: Record<string, string> = {};
   for (const name of levels) {
     const window = windows.get(name);
     if (window === undefined) throw new Error(`No refresh window for ${name}.`);
-    const fromSeconds = Math.max(context.nowSeconds - window.startOffsetSeconds, dropped);
-    const toSeconds = context.nowSeconds - window.endOffsetSeconds;
-    const complete = await refreshRange(context, aggregateLevel(name), { fromSeconds, toSeconds }, paces[name]);
+    const range = {
+      fromSeconds: context.nowSeconds - window.startOffsetSeconds,
+      toSeconds: context.nowSeconds - window.endOffsetSeconds,
+    };
+    const complete = await refreshUndropped(context, aggregateLevel(name), range, paces[name]);
     detail[name] = complete ? 'refreshed' : 'partly refreshed';
     if (!complete) return { detail, more: true };
   }
   return { detail, more: false };
+}
+
+/** No regular window reaches that far back, unless somebody has archived and dropped what is younger than that. */
+async function refreshUndropped(
+  context: JobContext,
+  level: AggregateLevel,
+  range: SecondsRange,
+  pace: SlicePace,
+): Promise<boolean> {
+  // The bucket in which the window begins is refreshed as a whole.
+  const fromSeconds = Math.floor(range.fromSeconds / level.bucketSeconds) * level.bucketSeconds;
+  const whole = { fromSeconds, toSeconds: range.toSeconds };
+  const dropped = await readDroppedRanges(context.database, whole);
+  for (const each of withoutDropped(whole, dropped, level.bucketSeconds)) {
+    if (!(await refreshRange(context, level, each, pace))) return false;
+  }
+  return true;
 }
 
 async function findLag(database: Database, job: RefreshJob): Promise<string | null> {

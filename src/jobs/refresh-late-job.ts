@@ -6,11 +6,11 @@ import {
   AGGREGATE_LEVELS,
   DEFAULT_RETENTION,
   levelRetentionDays,
-  rawDropWatermark,
   type LevelName,
   type Retention,
 } from '../storage/aggregate-levels.js';
 import type { Database } from '../storage/database.js';
+import { readDroppedRanges, withoutDropped, type SecondsRange } from '../storage/dropped-ranges.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
 import { levelPaces } from './refresh-jobs.js';
 import { refreshRange } from './refresh-range.js';
@@ -81,12 +81,14 @@ async function refreshLateDays(
 ): Promise<JobOutcome> {
   const { database } = context;
   const days = await database.query<LateDay & Record<string, unknown>>(LATE_DAYS_SQL);
-  const dropped = await rawDropWatermark();
   let refreshed = 0;
+  let rowsAfterDrop = 0;
   for (const day of days) {
+    const dropped = await readDroppedRanges(database, { fromSeconds: day.start, toSeconds: day.start + DAY });
     if (!(await refreshDay(context, progressOf(day), { dropped, forceBeforeSeconds }, paces))) {
-      return { detail: { days: refreshed, waiting: days.length - refreshed }, more: true };
+      return { detail: { days: refreshed, ...told(rowsAfterDrop), waiting: days.length - refreshed }, more: true };
     }
+    rowsAfterDrop += await tellAfterDrop(context, day, dropped);
     // Only the note that was there before: a writer that moved it forward meanwhile may have added rows since.
     await database.execute('DELETE FROM late_days WHERE day = $1::date AND noted_at = $2::timestamptz', [
       day.day,
@@ -94,28 +96,50 @@ async function refreshLateDays(
     ]);
     refreshed++;
   }
-  return { detail: { days: refreshed }, more: days.length === MAX_DAYS };
+  return { detail: { days: refreshed, ...told(rowsAfterDrop) }, more: days.length === MAX_DAYS };
 }
 
-/** All levels of one UTC day, from the readings up, each from where it has come to. */
+/** In the run log where there is something to tell. */
+const told = (rowsAfterDrop: number): { rowsAfterDrop?: number } => (rowsAfterDrop === 0 ? {} : { rowsAfterDrop });
+
+/** All levels of one UTC day, from the readings up, each from where it has come to; never where readings were dropped. */
 async function refreshDay(
   context: JobContext,
   { day: { start }, reached }: DayProgress,
-  { dropped, forceBeforeSeconds }: { readonly dropped: number; readonly forceBeforeSeconds: number },
+  { dropped, forceBeforeSeconds }: { readonly dropped: readonly SecondsRange[]; readonly forceBeforeSeconds: number },
   paces: ReturnType<typeof levelPaces>,
 ): Promise<boolean> {
   const force = start < forceBeforeSeconds;
   const toSeconds = start + DAY;
   for (const level of AGGREGATE_LEVELS) {
-    // A day or hour that is dropped in part can no longer be computed: what is stored of it stays as it is.
-    const wholeFrom = Math.ceil(dropped / level.bucketSeconds) * level.bucketSeconds;
-    const fromSeconds = Math.max(start, wholeFrom, reached.get(level.name) ?? start);
-    if (fromSeconds >= toSeconds) continue;
-    const advanced = (seconds: number): void => void reached.set(level.name, seconds);
-    const range = { fromSeconds, toSeconds, force, advanced };
-    if (!(await refreshRange(context, level, range, paces[level.name]))) return false;
+    for (const left of withoutDropped({ fromSeconds: start, toSeconds }, dropped, level.bucketSeconds)) {
+      const fromSeconds = Math.max(left.fromSeconds, reached.get(level.name) ?? start);
+      if (fromSeconds >= left.toSeconds) continue;
+      const advanced = (seconds: number): void => void reached.set(level.name, seconds);
+      const range = { fromSeconds, toSeconds: left.toSeconds, force, advanced };
+      if (!(await refreshRange(context, level, range, paces[level.name]))) return false;
+    }
   }
   return true;
+}
+
+const ROWS_SQL = `
+  SELECT count(*)::int AS rows FROM telemetry
+  WHERE "timestamp" >= to_timestamp($1) AND "timestamp" < to_timestamp($2)`;
+
+/** Rows of the day that no aggregate will have. They are archived like any other. @returns how many there are */
+async function tellAfterDrop(
+  { database, events }: JobContext,
+  { day, start }: LateDay,
+  dropped: readonly SecondsRange[],
+): Promise<number> {
+  let rows = 0;
+  for (const { fromSeconds, toSeconds } of dropped) {
+    const within = [Math.max(fromSeconds, start), Math.min(toSeconds, start + DAY)];
+    rows += (await database.query<{ rows: number }>(ROWS_SQL, within))[0]?.rows ?? 0;
+  }
+  if (rows > 0) events.emit('late_rows_after_drop', { day, rows });
+  return rows;
 }
 
 async function findOverdue(database: Database): Promise<string | null> {

@@ -244,6 +244,27 @@ export const EVENTS = {
     'a part of the archive is missing or damaged: where its rows are still in the database the next run makes another',
     (metrics) => metrics.add('archive_parts_damaged_total', 1),
   ),
+  // retention
+  chunk_dropped: event<{ from: string; to: string; revision: number; chunk: string; rows: number; lateRows: number }>(
+    'info',
+    'readings past their retention dropped: the archive has them; lateRows came after an earlier drop, and no aggregate has them',
+    (metrics, { rows, lateRows }) => {
+      metrics.add('retention_chunks_dropped_total', 1);
+      metrics.add('retention_rows_dropped_total', rows);
+      metrics.add('retention_late_rows_dropped_total', lateRows);
+    },
+  ),
+  chunks_kept: event<{ reasons: Readonly<Record<string, number>> }>(
+    'debug',
+    'chunks past their retention are kept: `downhole jobs history retain-raw` says why',
+    (metrics, { reasons }) => {
+      for (const [reason, chunks] of Object.entries(reasons)) metrics.set('retention_chunks_kept', chunks, { reason });
+    },
+  ),
+  late_rows_after_drop: event<{ day: string; rows: number }>(
+    'warn',
+    'readings came for a day whose chunk has been dropped: they are archived beside it, the aggregates of the day stay without them',
+  ),
   // dead letters
   dead_letters_drained: event<{ letters: number }>('info', 'dead letters stored in the table dead_letters'),
   dead_letters_replayed: event<{ replayed: number; refused: number; actor: string }>(

@@ -138,6 +138,22 @@ export const METRICS = {
     help: 'Parts that this process found missing or damaged in the archive.',
     labels: [],
   },
+  retention_chunks_dropped_total: {
+    type: 'counter',
+    help: 'Chunks of readings dropped by this process, each of them archived.',
+    labels: [],
+  },
+  retention_rows_dropped_total: { type: 'counter', help: 'Rows that were in them.', labels: [] },
+  retention_late_rows_dropped_total: {
+    type: 'counter',
+    help: 'Of these rows, such as came after an earlier drop of their range: archived, and in no aggregate.',
+    labels: [],
+  },
+  retention_chunks_kept: {
+    type: 'gauge',
+    help: 'Chunks past their retention that the last run kept, by reason.',
+    labels: ['reason'],
+  },
   timescaledb_size_bytes: {
     type: 'gauge',
     help: 'Size of the hypertable with its indexes and compressed chunks.',

@@ -69,11 +69,3 @@ export async function readRefreshWindows(session: Session): Promise<Map<LevelNam
   }
   return windows;
 }
-
-/**
- * Epoch seconds before which raw chunks have been dropped: no refresh may reach there, or it would replace aggregates
- * by what little is left. Chunks are dropped only by the archive, which is not there yet: nothing has been dropped.
- */
-export function rawDropWatermark(): Promise<number> {
-  return Promise.resolve(Number.NEGATIVE_INFINITY);
-}

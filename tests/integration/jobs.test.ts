@@ -312,7 +312,8 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
         slices++;
         return work();
       };
-      ({ more } = await run({ database, nowSeconds: Date.now() / 1000, shouldYield: () => slices > 0, slice }));
+      const nowSeconds = Date.now() / 1000;
+      ({ more } = await run({ database, events, nowSeconds, shouldYield: () => slices > 0, slice }));
     }
     expect(await database.query('SELECT FROM late_days')).toEqual([]);
     expect(

@@ -3,6 +3,7 @@ import { compressJob } from '../../src/jobs/compress-job.js';
 import type { JobContext } from '../../src/jobs/job.js';
 import type { Database, Session } from '../../src/storage/database.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
+import { recordEvents } from '../support/record-events.js';
 
 /** A database with three overdue chunks, of which the first fails like this. */
 function contextOf(failure: OperationalError): { context: JobContext; compressed: unknown[] } {
@@ -18,7 +19,14 @@ function contextOf(failure: OperationalError): { context: JobContext; compressed
     query: async () => ['first', 'second', 'third'].map((chunk) => ({ chunk })),
     transaction: (work: (within: Session) => Promise<unknown>) => work(session),
   } as unknown as Database;
-  return { context: { database, nowSeconds: 0, shouldYield: () => false, slice: (work) => work() }, compressed };
+  const context: JobContext = {
+    database,
+    events: recordEvents(),
+    nowSeconds: 0,
+    shouldYield: () => false,
+    slice: (work) => work(),
+  };
+  return { context, compressed };
 }
 
 it('compresses the chunks behind one that cannot be compressed, and tells of that one', async () => {
