@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addArchiveCommands } from './commands/archive-commands.js';
+import { endOnClosedPipe } from './commands/closed-pipe.js';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { addDeadLetterCommands } from './commands/dlq-commands.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
@@ -129,6 +130,7 @@ function addRoles(program: Command): void {
 }
 
 async function main(): Promise<void> {
+  endOnClosedPipe();
   try {
     await buildProgram().parseAsync();
   } catch (error) {

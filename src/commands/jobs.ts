@@ -5,7 +5,6 @@ import type { JobRunner, JobStatus } from '../jobs/job-runner.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { loadQuietly, type GlobalOptions } from './load-settings.js';
-import { openArchiver } from './open-archiver.js';
 import { printLine, printTable } from './print-table.js';
 import { buildJobRunner } from './role-jobs.js';
 import { refuseOlderSchema } from './schema-state.js';
@@ -29,7 +28,7 @@ export async function listJobs(options: JobsOptions): Promise<void> {
       jobs.map((job) => [
         job.name,
         job.lastRun?.startedAt ?? 'never',
-        job.lastRun?.result ?? '-',
+        job.lastRun === null ? '-' : resultOf(job.lastRun),
         secondsOf(job.lastRun),
         nextDue(job),
         job.fault ?? '-',
@@ -47,7 +46,13 @@ export async function showJobHistory(name: string | undefined, options: JobsOpti
     if (options.json === true) return void process.stdout.write(`${JSON.stringify({ runs }, null, 2)}\n`);
     printTable(
       ['STARTED', 'JOB', 'RESULT', 'SECONDS', 'DETAIL'],
-      runs.map((run) => [run.startedAt, run.job, run.result, secondsOf(run), run.error ?? JSON.stringify(run.detail)]),
+      runs.map((run) => [
+        run.startedAt,
+        run.job,
+        resultOf(run),
+        secondsOf(run),
+        run.error ?? JSON.stringify(run.detail),
+      ]),
     );
   });
 }
@@ -91,7 +96,7 @@ async function withJobs(options: GlobalOptions, work: (runner: JobRunner) => Pro
     );
   await withDatabase(settings, 'jobs', async (database) => {
     await refuseOlderSchema(database, settings);
-    const runner = buildJobRunner(database, settings, await openArchiver(settings, database));
+    const runner = await buildJobRunner(database, settings);
     try {
       await work(runner);
     } finally {
@@ -111,11 +116,16 @@ function secondsOf(run: JobRun | null): string {
   return ((milliseconds(run.finishedAt) - milliseconds(run.startedAt)) / 1000).toFixed(1);
 }
 
-/** Which process runs it next is not known here: it is due an interval after its last run. */
+/** Which process runs it next is not known here: it is due when its last run has said, or an interval after it began. */
 function nextDue({ lastRun, intervalSeconds }: JobStatus): string {
   if (lastRun === null) return 'at the start';
-  return `${new Date(milliseconds(lastRun.startedAt) + intervalSeconds * 1000).toISOString().slice(0, 19)}Z`;
+  const dueMs =
+    lastRun.dueAt === null ? milliseconds(lastRun.startedAt) + intervalSeconds * 1000 : milliseconds(lastRun.dueAt);
+  return `${new Date(dueMs).toISOString().slice(0, 19)}Z`;
 }
+
+/** A second or later attempt is told as such. */
+const resultOf = (run: JobRun): string => (run.attempt > 1 ? `${run.result} (attempt ${run.attempt})` : run.result);
 
 /** Of a timestamptz as the database writes it. */
 const milliseconds = (text: string): number => Date.parse(toRfc3339(text) ?? text);

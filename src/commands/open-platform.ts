@@ -35,7 +35,7 @@ export async function openPlatform(settings: Settings, command: string): Promise
     const broker = await parts.broker();
     const running = await startPipeline(parts);
     closers.add(() => running.stop());
-    const jobs = buildJobRunner(database, settings);
+    const jobs = await buildJobRunner(database, settings);
     closers.add(() => jobs.stop());
     return { database, broker, pipeline: running.pipeline, jobs, close: () => closers.close() };
   } catch (error) {

@@ -1,5 +1,4 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
-import type { Archiver } from '../archive/archiver.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Database } from '../storage/database.js';
@@ -22,8 +21,7 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   refuseUnsafePolicy(parts.settings, await readStoredPolicies(database));
   await applyCompressionAge(database, config.compression.afterDays);
   const closers = new Closers();
-  const archiver = await openArchiver(parts.settings, database);
-  const jobs = buildJobRunner(database, parts.settings, archiver);
+  const jobs = await buildJobRunner(database, parts.settings);
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
@@ -33,12 +31,10 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   };
 }
 
-/** All jobs that this database can have; not started: an import runs single ones, for which it needs no archive. */
-export function buildJobRunner(
-  database: Database,
-  { config, events }: Pick<Settings, 'config' | 'events'>,
-  archiver?: Archiver,
-): JobRunner {
+/** All jobs of this database, whoever asks; not started. Nothing is connected to before a job runs. */
+export async function buildJobRunner(database: Database, settings: Settings): Promise<JobRunner> {
+  const { config, events } = settings;
+  const archiver = await openArchiver(settings, database);
   const jobs = jobDefinitions(database.capabilities.timescale, { retention: config.retention, archiver });
   return new JobRunner({ database, events, jobs });
 }

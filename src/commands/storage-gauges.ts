@@ -11,9 +11,10 @@ const INTERVAL_MS = 60_000;
 export function publishStorageGauges(database: Database, metrics: Metrics, events: Events): () => Promise<void> {
   const look = async (): Promise<void> => {
     try {
-      const { telemetry, compressionRatio } = await storageStatistics(database);
+      const { telemetry, compressionRatio, aggregates } = await storageStatistics(database);
       metrics.set('timescaledb_size_bytes', telemetry.bytes);
       metrics.set('timescaledb_compression_ratio', compressionRatio);
+      for (const { level, lagSeconds } of aggregates) metrics.set('aggregate_lag_seconds', lagSeconds, { level });
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
       events.emit('storage_gauges_stale', { error });

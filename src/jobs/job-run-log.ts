@@ -10,11 +10,22 @@ export interface JobRun {
   readonly result: 'running' | 'succeeded' | 'failed';
   readonly detail: Readonly<Record<string, unknown>> | null;
   readonly error: string | null;
+  /** 1, or one more than that of the run before, where that failed. */
+  readonly attempt: number;
+  /** When the job is due again, as it was planned at the end of the run. */
+  readonly dueAt: string | null;
+}
+
+/** An entry that is open. */
+export interface BegunRun {
+  readonly id: number;
+  readonly attempt: number;
 }
 
 const MAX_ERROR_LENGTH = 2000;
 
-const COLUMNS = 'job, started_at AS "startedAt", finished_at AS "finishedAt", result, detail, error';
+const COLUMNS =
+  'job, started_at AS "startedAt", finished_at AS "finishedAt", result, detail, error, attempt, due_at AS "dueAt"';
 
 /** Reads and writes the run log. The caller holds the lane of the job. */
 export class JobRunLog {
@@ -25,26 +36,32 @@ export class JobRunLog {
   }
 
   /** Opens an entry. One still open was left by a process that was killed: nobody else can be running the job now. */
-  async begin(job: string): Promise<number> {
+  async begin(job: string): Promise<BegunRun> {
     await this.#database.execute(
       `UPDATE job_runs SET result = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the process ended during the run'
        WHERE job = $1 AND result = 'running'`,
       [job],
     );
-    const [row] = await this.#database.query<{ id: number }>(
-      'INSERT INTO job_runs (job, started_at) VALUES ($1, clock_timestamp()) RETURNING id',
+    const [run] = await this.#database.query<{ id: number; attempt: number }>(
+      `INSERT INTO job_runs (job, started_at, attempt)
+       SELECT $1::text, clock_timestamp(), coalesce(
+         (SELECT CASE result WHEN 'failed' THEN attempt + 1 ELSE 1 END FROM job_runs WHERE job = $1 ORDER BY started_at DESC, id DESC LIMIT 1), 1)
+       RETURNING id, attempt`,
       [job],
     );
-    return (row as { id: number }).id;
+    return run as BegunRun;
   }
 
-  async succeed(id: number, outcome: JobOutcome): Promise<JobRun> {
-    return this.#finish(id, 'succeeded', JSON.stringify({ ...outcome.detail, more: outcome.more }), null);
+  /** @param dueInSeconds when the job is to come again */
+  async succeed({ id }: BegunRun, outcome: JobOutcome, dueInSeconds: number): Promise<JobRun> {
+    const detail = JSON.stringify({ ...outcome.detail, more: outcome.more });
+    return this.#finish(id, 'succeeded', detail, null, dueInSeconds);
   }
 
-  async fail(id: number, error: unknown): Promise<JobRun> {
+  /** @param dueInSeconds when the job is to come again */
+  async fail({ id }: BegunRun, error: unknown, dueInSeconds: number): Promise<JobRun> {
     const message = error instanceof Error ? error.message : String(error);
-    return this.#finish(id, 'failed', null, message.slice(0, MAX_ERROR_LENGTH));
+    return this.#finish(id, 'failed', null, message.slice(0, MAX_ERROR_LENGTH), dueInSeconds);
   }
 
   /**
@@ -78,11 +95,18 @@ export class JobRunLog {
     );
   }
 
-  async #finish(id: number, result: string, detail: string | null, error: string | null): Promise<JobRun> {
+  async #finish(
+    id: number,
+    result: string,
+    detail: string | null,
+    error: string | null,
+    dueInSeconds: number,
+  ): Promise<JobRun> {
     const [run] = await this.#database.query<JobRun & Record<string, unknown>>(
-      `UPDATE job_runs SET finished_at = clock_timestamp(), result = $2, detail = $3::jsonb, error = $4 WHERE id = $1
+      `UPDATE job_runs SET finished_at = clock_timestamp(), result = $2, detail = $3::jsonb, error = $4,
+         due_at = clock_timestamp() + make_interval(secs => $5) WHERE id = $1
        RETURNING ${COLUMNS}`,
-      [id, result, detail, error],
+      [id, result, detail, error, dueInSeconds],
     );
     return run as JobRun;
   }

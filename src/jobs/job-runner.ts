@@ -3,15 +3,17 @@
  *
  * - A job never overlaps itself, jobs of a lane never overlap each other, in this process or in another one.
  * - A run is bounded: after ten seconds it hands back and comes again after the others of its lane.
- * - A failing job is recorded and tried again; the others go on.
- * - Without the database nothing can be recorded: the failure is an event, and the next time comes all the same.
+ * - A failing job is recorded and tried again after pauses that double, at its regular time at the latest; the others go on.
+ *   Three failures in a row, in whichever process, are `job_failing`; the success that ends them is `job_recovered`.
+ * - Without the database nothing can be recorded: the failure is an event, is counted here, and the job is tried again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Events } from '../monitoring/events.js';
 import type { Database } from '../storage/database.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { JobContext, JobDefinition, JobLane, JobOutcome } from './job.js';
-import { JobRunLog, type JobRun } from './job-run-log.js';
+import { JobRunLog, type BegunRun, type JobRun } from './job-run-log.js';
+import { retryDelaySeconds } from './retry-delay.js';
 import { SerialQueue } from './serial-queue.js';
 
 export interface JobStatus {
@@ -31,6 +33,15 @@ export interface JobRunnerOptions {
   readonly jobs: readonly JobDefinition[];
   /** After which a run is asked to hand back; default 10 s. */
   readonly runBudgetMs?: number;
+  /** Failures of a job one after another from which on it counts as failing; default 3. */
+  readonly failingAfter?: number;
+}
+
+/** A job that has failed so often that somebody should look. */
+export interface FailingJob {
+  readonly job: string;
+  readonly attempts: number;
+  readonly error: string;
 }
 
 const DEFAULT_RUN_BUDGET_MS = 10_000;
@@ -38,7 +49,7 @@ const DEFAULT_RUN_BUDGET_MS = 10_000;
 const MORE_WORK_DELAY_MS = 50;
 /** The lane is busy in another process. */
 const BUSY_RETRY_MS = 5_000;
-const FAILURE_RETRY_MS = 60_000;
+const DEFAULT_FAILING_AFTER = 3;
 /** How long `runNow` waits for another process. */
 const RUN_NOW_WAIT_MS = 60_000;
 const RUN_NOW_POLL_MS = 200;
@@ -52,25 +63,34 @@ interface Entry {
   nextRunMs: number | null;
   /** Whether its last run here left work behind: then what is overdue is being worked on. */
   more: boolean;
+  /** The failures in a row up to now, and what the last one said. */
+  failures: number;
+  lastError: string;
 }
 
 export class JobRunner {
   readonly #database: Database;
   readonly #events: Events;
   readonly #runBudgetMs: number;
+  readonly #failingAfter: number;
   readonly #log: JobRunLog;
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #lanes = new Map<JobLane, SerialQueue>();
   readonly #stopping = new AbortController();
   #startedMs: number | undefined;
 
-  constructor({ database, events, jobs, runBudgetMs = DEFAULT_RUN_BUDGET_MS }: JobRunnerOptions) {
+  constructor(options: JobRunnerOptions) {
+    const { database, events, jobs } = options;
     this.#database = database;
     this.#events = events;
-    this.#runBudgetMs = runBudgetMs;
+    this.#runBudgetMs = options.runBudgetMs ?? DEFAULT_RUN_BUDGET_MS;
+    this.#failingAfter = options.failingAfter ?? DEFAULT_FAILING_AFTER;
     this.#log = new JobRunLog(database);
     this.#entries = new Map(
-      jobs.map((definition) => [definition.name, { definition, timer: undefined, nextRunMs: null, more: false }]),
+      jobs.map((definition) => [
+        definition.name,
+        { definition, timer: undefined, nextRunMs: null, more: false, failures: 0, lastError: '' },
+      ]),
     );
     for (const { lane } of jobs) if (!this.#lanes.has(lane)) this.#lanes.set(lane, new SerialQueue());
   }
@@ -92,8 +112,8 @@ export class JobRunner {
     return this.#laneOf(entry).run(async () => {
       const deadlineMs = performance.now() + RUN_NOW_WAIT_MS;
       for (;;) {
-        const run = await this.#exclusively(entry, () => this.#run(entry));
-        if (run !== undefined) return run;
+        const finished = await this.#exclusively(entry, () => this.#run(entry));
+        if (finished !== undefined) return finished.run;
         if (performance.now() >= deadlineMs || this.#stopping.signal.aborted) throw busy(entry.definition);
         await sleep(RUN_NOW_POLL_MS);
       }
@@ -117,6 +137,13 @@ export class JobRunner {
       });
     }
     return statuses;
+  }
+
+  /** The jobs that have failed several times in a row, as far as this process has seen it. */
+  failing(): FailingJob[] {
+    return [...this.#entries.values()]
+      .filter(({ failures }) => failures >= this.#failingAfter)
+      .map(({ definition, failures, lastError }) => ({ job: definition.name, attempts: failures, error: lastError }));
   }
 
   /** The last runs, newest first. @param job null: of all jobs @throws OperationalError `unknown_job` */
@@ -155,31 +182,38 @@ export class JobRunner {
   /** Never rejects: nobody waits for it. */
   async #runScheduled(entry: Entry): Promise<void> {
     const intervalMs = entry.definition.intervalSeconds * 1000;
-    let delayMs = intervalMs;
     const startedMs = performance.now();
+    let nextMs = startedMs + intervalMs;
+    const failuresBefore = entry.failures;
     try {
       const run = await this.#laneOf(entry).run(() =>
         this.#stopping.signal.aborted ? Promise.resolve('skipped' as const) : this.#runInTurn(entry),
       );
-      if (run === undefined) delayMs = Math.min(intervalMs, BUSY_RETRY_MS);
-      else if (run !== 'skipped' && run.result === 'failed') delayMs = Math.min(intervalMs, FAILURE_RETRY_MS);
-      else if (entry.more) delayMs = MORE_WORK_DELAY_MS;
+      if (run === undefined) nextMs = startedMs + Math.min(intervalMs, BUSY_RETRY_MS);
+      else if (run !== 'skipped') nextMs = performance.now() + run.dueInSeconds * 1000;
     } catch (error) {
-      // The run log cannot be reached: most likely the database is away, and the job would have failed as well.
-      this.#events.emit('job_failed', { job: entry.definition.name, error });
-      delayMs = Math.min(intervalMs, FAILURE_RETRY_MS);
+      // The run log cannot be reached: most likely the database is away, and the job would have failed as well. Where it
+      // did, that has been told already.
+      const dueInSeconds =
+        entry.failures > failuresBefore
+          ? retryDelaySeconds(entry.failures, entry.definition.intervalSeconds, Math.random())
+          : this.#noteFailure(entry, error);
+      nextMs = performance.now() + dueInSeconds * 1000;
     }
-    this.#schedule(entry, Math.max(MORE_WORK_DELAY_MS, startedMs + delayMs - performance.now()));
+    this.#schedule(entry, Math.max(MORE_WORK_DELAY_MS, nextMs - performance.now()));
   }
 
   /** The run; `skipped` when another process has just done it; undefined when another process has the lane. */
-  #runInTurn(entry: Entry): Promise<JobRun | 'skipped' | undefined> {
+  #runInTurn(entry: Entry): Promise<FinishedRun | 'skipped' | undefined> {
     return this.#exclusively(entry, async () => {
       const { name, intervalSeconds } = entry.definition;
       // Runs from before our start do not count: after a restart everything is looked at once.
       const sinceStartSeconds = (performance.now() - (this.#startedMs ?? 0)) / 1000;
       const withinSeconds = Math.min(intervalSeconds * 0.9, sinceStartSeconds);
-      if (!entry.more && (await this.#log.finishedWithin(name, withinSeconds))) return 'skipped';
+      if (!entry.more && (await this.#log.finishedWithin(name, withinSeconds))) {
+        this.#noteSuccess(entry);
+        return 'skipped';
+      }
       return this.#run(entry);
     });
   }
@@ -188,22 +222,55 @@ export class JobRunner {
     return this.#database.tryExclusive(`jobs:${entry.definition.lane}`, work);
   }
 
-  async #run(entry: Entry): Promise<JobRun> {
-    const { name } = entry.definition;
+  async #run(entry: Entry): Promise<FinishedRun> {
+    const { name, intervalSeconds } = entry.definition;
     const startedMs = performance.now();
-    const id = await this.#log.begin(name);
+    const begun = await this.#log.begin(name);
+    // Others may have tried before; what could not be logged is known here alone.
+    entry.failures = Math.max(entry.failures, begun.attempt - 1);
     let outcome: JobOutcome;
     try {
       outcome = await entry.definition.run(this.#context(startedMs));
     } catch (error) {
       entry.more = false;
-      this.#events.emit('job_failed', { job: name, error });
-      return this.#log.fail(id, error);
+      const dueInSeconds = this.#noteFailure(entry, error);
+      return { run: await this.#log.fail(begun, error, dueInSeconds), dueInSeconds };
     }
+    return this.#succeed(entry, begun, outcome, {
+      milliseconds: Math.round(performance.now() - startedMs),
+      dueInSeconds: outcome.more
+        ? MORE_WORK_DELAY_MS / 1000
+        : Math.max(0, intervalSeconds - (performance.now() - startedMs) / 1000),
+    });
+  }
+
+  async #succeed(
+    entry: Entry,
+    begun: BegunRun,
+    outcome: JobOutcome,
+    { milliseconds, dueInSeconds }: { milliseconds: number; dueInSeconds: number },
+  ): Promise<FinishedRun> {
     entry.more = outcome.more;
-    const milliseconds = Math.round(performance.now() - startedMs);
-    this.#events.emit('job_finished', { job: name, milliseconds, result: outcome.detail });
-    return this.#log.succeed(id, outcome);
+    this.#noteSuccess(entry);
+    this.#events.emit('job_finished', { job: entry.definition.name, milliseconds, result: outcome.detail });
+    return { run: await this.#log.succeed(begun, outcome, dueInSeconds), dueInSeconds };
+  }
+
+  /** Counts a failure and tells of it. Returns the seconds until the next attempt. */
+  #noteFailure(entry: Entry, error: unknown): number {
+    const { name: job, intervalSeconds } = entry.definition;
+    const attempt = ++entry.failures;
+    entry.lastError = error instanceof Error ? error.message : String(error);
+    const dueInSeconds = retryDelaySeconds(attempt, intervalSeconds, Math.random());
+    this.#events.emit('job_failed', { job, attempt, dueInSeconds: Math.round(dueInSeconds), error });
+    if (attempt === this.#failingAfter) this.#events.emit('job_failing', { job, attempts: attempt, error });
+    return dueInSeconds;
+  }
+
+  #noteSuccess(entry: Entry): void {
+    const { failures: attempts } = entry;
+    entry.failures = 0;
+    if (attempts >= this.#failingAfter) this.#events.emit('job_recovered', { job: entry.definition.name, attempts });
   }
 
   #context(startedMs: number): JobContext {
@@ -225,6 +292,12 @@ export class JobRunner {
       },
     };
   }
+}
+
+/** A run that is in the log, and when the job comes again. */
+interface FinishedRun {
+  readonly run: JobRun;
+  readonly dueInSeconds: number;
 }
 
 /** A stop need not wait for the end of a pause, and one that it cuts short is no failure. */

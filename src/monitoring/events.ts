@@ -211,16 +211,26 @@ export const EVENTS = {
   job_finished: event<{ job: string; milliseconds: number; result: unknown }>(
     'debug',
     'job finished',
-    (metrics, { job }) => {
+    (metrics, { job, milliseconds }) => {
       metrics.add('job_runs_total', 1, { job, result: 'succeeded' });
+      metrics.observe('job_run_seconds', milliseconds / 1000, { job });
       metrics.set('job_last_success_timestamp_seconds', Date.now() / 1000, { job });
+      metrics.set('job_failures_in_a_row', 0, { job });
     },
   ),
-  job_failed: event<{ job: string; error: unknown }>(
+  job_failed: event<{ job: string; attempt: number; dueInSeconds: number; error: unknown }>(
     'error',
-    'job failed; it is tried again at its next time',
-    (metrics, { job }) => metrics.add('job_runs_total', 1, { job, result: 'failed' }),
+    'job failed; it is tried again after a pause',
+    (metrics, { job, attempt }) => {
+      metrics.add('job_runs_total', 1, { job, result: 'failed' });
+      metrics.set('job_failures_in_a_row', attempt, { job });
+    },
   ),
+  job_failing: event<{ job: string; attempts: number; error: unknown }>(
+    'error',
+    'a job has failed several times in a row: look at `downhole jobs history`; it is tried again all the same',
+  ),
+  job_recovered: event<{ job: string; attempts: number }>('info', 'a job that was failing has succeeded'),
   // archive
   archive_part_verified: event<{
     from: string;

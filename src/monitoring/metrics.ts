@@ -119,6 +119,17 @@ export const METRICS = {
     labels: ['limit'],
   },
   job_runs_total: { type: 'counter', help: 'Runs of scheduled jobs.', labels: ['job', 'result'] },
+  job_run_seconds: {
+    type: 'histogram',
+    help: 'Time that a run of a job took, where it succeeded.',
+    labels: ['job'],
+    buckets: [0.01, 0.1, 0.5, 1, 5, 10, 60, 600, 3600],
+  },
+  job_failures_in_a_row: {
+    type: 'gauge',
+    help: 'Runs of a job that failed one after another, up to the last one; 0 after a success.',
+    labels: ['job'],
+  },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
   archive_rows_total: { type: 'counter', help: 'Rows archived by this process, verified.', labels: [] },
   archive_bytes_total: { type: 'counter', help: 'Bytes of the parts that they are in.', labels: [] },
@@ -153,6 +164,11 @@ export const METRICS = {
     type: 'gauge',
     help: 'Chunks past their retention that the last run kept, by reason.',
     labels: ['reason'],
+  },
+  aggregate_lag_seconds: {
+    type: 'gauge',
+    help: 'Closed and known data of a level that is not stored yet; 0 = up to date.',
+    labels: ['level'],
   },
   timescaledb_size_bytes: {
     type: 'gauge',

@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { runCommand, settled, startService, type Service } from '../support/service.js';
+import { downhole, runCommand, settled, startService, type Service } from '../support/service.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 let service: Service | undefined;
@@ -23,6 +24,19 @@ describe('downhole', () => {
     expect([unknown.code, unknown.stdout]).toEqual([2, '']);
     expect(unknown.stderr).toContain("unknown command 'dance'");
   });
+
+  it.each([['--help'], ['config', 'show', '--json'], ['archive', 'list', '--help'], ['policy', 'check']])(
+    'ends without a word when nobody reads what it writes: %s',
+    async (...args) => {
+      const [program, ...rest] = downhole(...args);
+      const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.destroy();
+      let complaints = '';
+      child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+      const [code] = (await once(child, 'close')) as [number | null];
+      expect([code, complaints]).toEqual([141, '']);
+    },
+  );
 
   it('refuses a wrong configuration with place, value and remedy', async () => {
     const file = join(temporaryDirectory('config'), 'downhole.yaml');

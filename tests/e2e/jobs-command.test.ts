@@ -31,6 +31,9 @@ it(
     const listed = await run('list');
     expect(listed.stdout).toMatch(/\nprune-run-log +20\S+ \S+ +succeeded +\d+\.\d +20\d\d-\S+Z +-/);
     expect(listed.stdout).toMatch(/\nretain-raw +\S/);
+    const archived = await run('run', 'archive');
+    expect(archived).toMatchObject({ code: 0, stderr: '' });
+    expect(archived.stdout).toMatch(/^archive: succeeded/);
     const unknown = await run('run', 'polish');
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('There is no job "polish"')]);
   },

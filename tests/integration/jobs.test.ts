@@ -97,9 +97,72 @@ describe('the job runner, on two connections of a server', () => {
     expect(sound?.lastRun).toMatchObject({ result: 'succeeded', error: null });
     expect(events.named('job_failed')).toContainEqual({
       job: 'broken',
+      attempt: 1,
+      dueInSeconds: 0,
       error: expect.any(OperationalError) as unknown,
     });
     expect(events.named('job_finished').every((event) => event.job === 'sound')).toBe(true);
+  });
+
+  it('counts the failures in a row over processes, and says once that a job is failing and that it has recovered', async () => {
+    let isBroken = true;
+    const fragile = job('fragile', {
+      run: () => (isBroken ? Promise.reject(new Error('it broke')) : Promise.resolve({ detail: {}, more: false })),
+    });
+    const runners = databases.map((database) => runnerOf(database, [fragile]));
+    const attempts: number[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      const run = await (runners[turn % 2] as JobRunner).runNow('fragile');
+      attempts.push(run.attempt);
+      // As scheduled with its pause, and never beyond the regular time.
+      expect(Date.parse(run.dueAt ?? '')).toBeLessThanOrEqual(Date.parse(run.finishedAt ?? '') + 1);
+    }
+    expect(attempts).toEqual([1, 2, 3, 4, 5]);
+    expect(events.named('job_failing')).toEqual([{ job: 'fragile', attempts: 3, error: expect.any(Error) as unknown }]);
+    expect(runners.map((runner) => runner.failing())).toEqual([
+      [{ job: 'fragile', attempts: 5, error: 'it broke' }],
+      [{ job: 'fragile', attempts: 4, error: 'it broke' }],
+    ]);
+    isBroken = false;
+    expect(await (runners[1] as JobRunner).runNow('fragile')).toMatchObject({ attempt: 6, result: 'succeeded' });
+    expect(await (runners[1] as JobRunner).runNow('fragile')).toMatchObject({ attempt: 1, result: 'succeeded' });
+    expect(events.named('job_recovered')).toEqual([{ job: 'fragile', attempts: 5 }]);
+    expect(runners[1]?.failing()).toEqual([]);
+  });
+
+  it('tries again after a failure before the regular time, and runs at the regular time afterwards', async () => {
+    let runs = 0;
+    const rare = job('rare', {
+      intervalSeconds: 86_400,
+      run: () =>
+        ++runs < 2
+          ? Promise.reject(new OperationalError('test', 'once'))
+          : Promise.resolve({ detail: {}, more: false }),
+    });
+    const runner = runnerOf(databases[0], [rare]);
+    runner.start();
+    const nextOf = async (): Promise<number> => ((await runner.list())[0]?.nextRunSeconds ?? 0) - Date.now() / 1000;
+    await expect.poll(() => events.named('job_finished').length, { timeout: 30_000 }).toBe(1);
+    await expect.poll(nextOf).toBeGreaterThan(80_000);
+    await runner.stop();
+    expect(events.named('job_failed')).toHaveLength(1);
+    expect(await databases[0].query(`SELECT result, attempt FROM job_runs WHERE job = 'rare' ORDER BY id`)).toEqual([
+      { result: 'failed', attempt: 1 },
+      { result: 'succeeded', attempt: 2 },
+    ]);
+  });
+
+  it('counts what fails while the database is away, and tries again', async () => {
+    const closed = await openDatabase(
+      { dataDir: '', database: { url: await server.createDatabase(), poolSize: 2, statementTimeoutMs: 20_000 } },
+      recordEvents(),
+    );
+    await closed.close();
+    const runner = runnerOf(closed, [job('away')]);
+    runner.start();
+    await expect.poll(() => events.named('job_failing').length, { timeout: 30_000 }).toBe(1);
+    await runner.stop();
+    expect(runner.failing()).toMatchObject([{ job: 'away' }]);
   });
 
   it('marks a run that a killed process left behind', async () => {
