@@ -21,6 +21,7 @@ const ROOMS = [
 /** What a room shows to other rooms. Anything else in it can change without asking them. */
 const OPEN_FILES = [
   'archive/archiver',
+  'archive/restorer',
   'console/.*-routes', // registered on the one HTTP server by ingest
   'dead-letters/dead-letter-office',
   'dead-letters/letter-schemas',
@@ -39,6 +40,7 @@ const OPEN_FILES = [
   'queue/queue',
   'storage/aggregate-levels',
   'storage/audit-log',
+  'storage/copy-encoder', // the constants of the format
   'storage/database',
   'storage/device-directory',
   'storage/device-registry',

@@ -27,6 +27,7 @@ import {
   recordFigures,
   type ArchivePart,
 } from './part-table.js';
+import { archivedFingerprints, evidenceParts } from './restored-rows.js';
 import { findDamage, findDamageOfRows } from './verify-part.js';
 import { PartWriter, type WrittenPart } from './write-part.js';
 
@@ -115,12 +116,15 @@ export class Archiver {
       if (latest === 'finished') return 'archived';
       if (!(await this.#hasRows(range))) return 'empty';
       let staleId: number | undefined;
-      if (latest?.state === 'verified') {
+      const archived = await archivedFingerprints(this.#database, range);
+      if (latest !== undefined && archived.length > 0) {
         const fingerprint = await pace(() => readFingerprint(this.#database, range));
-        if (fingerprint === latest.figures?.fingerprint) {
+        if (archived.includes(fingerprint)) {
           await markChecked(this.#database, latest.id);
           return 'unchanged';
         }
+      }
+      if (latest?.state === 'verified') {
         staleId = latest.id;
         this.#events.emit('archive_part_stale', { ...described(latest), reason: 'the rows of the chunk have changed' });
       }
@@ -139,16 +143,15 @@ export class Archiver {
    */
   async drop(chunk: ChunkToDrop, judge: DropJudge): Promise<DropResult['outcome'] | 'damaged'> {
     const result = await this.#database.tryExclusive(`archive:${chunk.range.startUs}`, async () => {
-      const part = await latestPart(this.#database, chunk.range);
-      if (part?.state === 'verified' && (await this.#isGone(part))) return { outcome: 'damaged' } as const;
+      for (const part of await evidenceParts(this.#database, chunk.range))
+        if (await this.#isGone(part)) return { outcome: 'damaged' } as const;
       return dropChunk(this.#database, chunk, judge);
     });
     if (result === undefined) return 'locked';
     if (result.outcome === 'stale') {
       this.#events.emit('archive_part_stale', { ...described(result.part), reason: 'the chunk has other rows' });
     } else if (result.outcome === 'dropped') {
-      const { part, rows, cameAfterDrop } = result;
-      const lateRows = cameAfterDrop ? rows : 0;
+      const { part, rows, lateRows } = result;
       this.#events.emit('chunk_dropped', { ...described(part), chunk: chunk.name, rows, lateRows });
     }
     return result.outcome;

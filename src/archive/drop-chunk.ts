@@ -8,7 +8,8 @@ import { sqlStateOf } from '../storage/sql-state.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { formatTimestamp, sqlTimestamp } from '../telemetry/timestamp.js';
 import { readFingerprint, type ChunkRange } from './chunk-rows.js';
-import { latestPart, markDropped, markStale, wasDropped, type ArchivePart } from './part-table.js';
+import { latestPart, markDropped, markStale, markUnchecked, wasDropped, type ArchivePart } from './part-table.js';
+import { archivedFingerprints, forgetRestored, restoredRows } from './restored-rows.js';
 
 export interface ChunkToDrop {
   /** With its schema, quoted where need be. */
@@ -46,8 +47,8 @@ export type DropResult =
       readonly outcome: 'dropped';
       readonly part: ArchivePart;
       readonly rows: number;
-      /** Its range had been dropped before: these are rows that came afterwards, and no aggregate has them. */
-      readonly cameAfterDrop: boolean;
+      /** Of them, those that came after the range had been dropped before: no aggregate has them. */
+      readonly lateRows: number;
     };
 
 /** Whoever wants to write into the chunk, or to read it while it is dropped, queues up behind the wait for the lock. */
@@ -72,26 +73,39 @@ async function dropLocked(session: Session, { name, range }: ChunkToDrop, judge:
   // A hold that somebody was told of is seen below; one that comes in the meantime waits for the end of this.
   await session.execute('LOCK TABLE holds IN SHARE MODE');
   const part = await latestPart(session, range);
-  const archived = part === undefined ? null : evidenceOf(part);
+  const known = await archivedFingerprints(session, range);
+  const archived = part === undefined ? null : evidenceOf(part, known[1]);
   const first = await judge(session, { archived, content: null });
   if (first !== 'compare' || part === undefined) return { outcome: 'kept' };
   const fingerprint = await readFingerprint(session, range);
   const rows = Number.parseInt(fingerprint, 10);
-  const verdict = await judge(session, { archived, content: { rows, fingerprint } });
+  // Rows that came back from the archive may be in the chunk beside those of the part, or in their place.
+  const same = archived !== null && known.includes(fingerprint) ? { ...archived, rows, fingerprint } : archived;
+  const verdict = await judge(session, { archived: same, content: { rows, fingerprint } });
   if (verdict === 'stale') {
-    await markStale(session, part.id);
+    if (part.state === 'verified') await markStale(session, part.id);
+    else await markUnchecked(session, part.id);
     return { outcome: 'stale', part };
   }
   if (verdict !== 'drop') return { outcome: 'kept' };
-  const cameAfterDrop = await wasDropped(session, range);
+  const lateRows = (await wasDropped(session, range)) ? Math.max(0, rows - (await restoredRows(session, range))) : 0;
   await dropExactly(session, { name, range });
-  if ((await markDropped(session, part.id)) !== 1) throw new Error(`The part ${part.objectKey} was not verified.`);
-  return { outcome: 'dropped', part, rows, cameAfterDrop };
+  await forgetRestored(session, range);
+  if (part.state === 'verified' && (await markDropped(session, part.id)) !== 1)
+    throw new Error(`The part ${part.objectKey} was not verified.`);
+  return { outcome: 'dropped', part, rows, lateRows };
 }
 
-/** A part whose chunk was dropped says nothing of the chunk that rows have made since. */
-function evidenceOf({ range, state, figures }: ArchivePart): ArchivedEvidence | null {
-  if (state === 'dropped' || figures === undefined) return null;
+/**
+ * A part whose chunk was dropped says nothing of the chunk that rows have made since, unless they came back from it.
+ * @param fingerprint of what came back and is archived; undefined where nothing did
+ */
+function evidenceOf({ range, state, figures }: ArchivePart, fingerprint: string | undefined): ArchivedEvidence | null {
+  if (figures === undefined) return null;
+  if (state === 'dropped') {
+    if (fingerprint === undefined) return null;
+    return { range, isVerified: true, rows: Number.parseInt(fingerprint, 10), fingerprint };
+  }
   return { range, isVerified: state === 'verified', rows: figures.tally.rows, fingerprint: figures.fingerprint };
 }
 

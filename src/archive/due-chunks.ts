@@ -19,7 +19,7 @@ const DAYS_SQL = `
 
 /**
  * Chunks that came to their end so many days ago, oldest first. Without those whose part was verified, or compared with
- * the chunk, within the last `uncheckedHours`: to compare reads all rows.
+ * the chunk (which may have come back from the archive), within the last `uncheckedHours`: to compare reads all rows.
  */
 export async function findDueChunks(
   database: Database,
@@ -31,7 +31,8 @@ export async function findDueChunks(
     `SELECT ${micros('c.range_start')} AS start_us, ${micros('c.range_end')} AS end_us FROM (${ranges}) c
      WHERE NOT EXISTS (
        SELECT FROM archive_parts p
-       WHERE p.range_start = c.range_start AND p.state = 'verified' AND p.checked_at > now() - make_interval(hours => $2))
+       WHERE p.range_start = c.range_start AND p.checked_at > now() - make_interval(hours => $2)
+         AND (p.state = 'verified' OR (p.state = 'dropped' AND EXISTS (SELECT FROM archive_restored r WHERE r.part_id = p.id))))
      ORDER BY c.range_start`,
     [afterDays, uncheckedHours],
   );

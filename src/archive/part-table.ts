@@ -176,6 +176,11 @@ export async function wasDropped(session: Session, { startUs, endUs }: ChunkRang
   return rows.length > 0;
 }
 
+/** The rows of the chunk were seen not to be those of the part: the archive looks at them in its next run. */
+export async function markUnchecked(session: Session, id: number): Promise<void> {
+  await session.execute(`UPDATE archive_parts SET checked_at = '-infinity' WHERE id = $1`, [id]);
+}
+
 /** The rows of the chunk were seen to be those of the part. */
 export async function markChecked(session: Session, id: number): Promise<void> {
   await session.execute('UPDATE archive_parts SET checked_at = clock_timestamp() WHERE id = $1', [id]);

@@ -34,28 +34,57 @@ const parsers = {
 };
 const compressors = { GZIP: (input: Uint8Array): Uint8Array => gunzipSync(input) };
 
+/** What the statistics of a row group say of its rows; undefined where they say nothing. Of text the beginning, or more. */
+export interface GroupBounds {
+  readonly rows: number;
+  readonly minDevice: string | undefined;
+  readonly maxDevice: string | undefined;
+  readonly minTimeUs: bigint | undefined;
+  readonly maxTimeUs: bigint | undefined;
+}
+
 /**
  * The rows of a part, a row group at a time, one request to the store each. For files whose bytes are known to be right:
  * of others a reader of Parquet can be made to do anything.
+ * @param wants which row groups; those left out are not read from the store
  */
-async function* readRowGroups(
+export async function* readRowGroups(
   store: ObjectStore,
   name: string,
   bytes: number,
   columns: readonly ArchivedColumn[],
+  wants: (bounds: GroupBounds) => boolean = () => true,
 ): AsyncGenerator<{ rows: number; values: ColumnValues }> {
   const file: AsyncBuffer = {
     byteLength: bytes,
     slice: async (from, to = bytes) => ownBuffer(await store.read(name, from, to - from)),
   };
-  const metadata = await parquetMetadataAsync(file);
+  const metadata = await parquetMetadataAsync(file, { parsers });
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
-    const values = await readGroup(await inOnePiece(file, group), metadata, columns, rowStart, rows);
-    yield { rows, values };
+    if (wants(boundsOf(group))) {
+      const values = await readGroup(await inOnePiece(file, group), metadata, columns, rowStart, rows);
+      yield { rows, values };
+    }
     rowStart += rows;
   }
+}
+
+function boundsOf(group: FileMetaData['row_groups'][number]): GroupBounds {
+  const statisticsOf = (name: string) =>
+    group.columns.find(({ meta_data: column }) => column?.path_in_schema[0] === name)?.meta_data?.statistics;
+  const device = statisticsOf('device_id');
+  const time = statisticsOf('timestamp');
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  const micros = (value: unknown): bigint | undefined => (typeof value === 'bigint' ? value : undefined);
+  return {
+    rows: Number(group.num_rows),
+    minDevice: text(device?.min_value),
+    maxDevice: text(device?.max_value),
+    minTimeUs: micros(time?.min_value),
+    maxTimeUs: micros(time?.max_value),
+  };
 }
 
 /** Counts the rows of a part as `RowTally` does. */

@@ -29,12 +29,13 @@ export async function findDamage(
 /** The same without the manifest, which is not written yet when a part is read back for the first time. */
 export async function findDamageOfRows(
   store: ObjectStore,
-  { objectKey }: PartIdentity,
-  { tally, bytes, sha256 }: Pick<PartFigures, 'tally' | 'bytes' | 'sha256'>,
+  part: PartIdentity,
+  figures: Pick<PartFigures, 'tally' | 'bytes' | 'sha256'>,
 ): Promise<string | undefined> {
-  const found = await hashObject(store, objectKey);
-  if (found.bytes !== bytes) return `${objectKey} has ${found.bytes} bytes instead of ${bytes}`;
-  if (found.sha256 !== sha256) return `${objectKey} has other bytes than were written`;
+  const { objectKey } = part;
+  const { tally, bytes } = figures;
+  const damage = await findDamageOfBytes(store, part, figures);
+  if (damage !== undefined) return damage;
   const columns = tally.columns.map(({ name, type }) => ({ name, type, nullable: true }));
   try {
     const difference = tallyDifference(tally, await tallyObject(store, objectKey, bytes, columns));
@@ -44,4 +45,15 @@ export async function findDamageOfRows(
     if (error instanceof OperationalError) throw error;
     return `${objectKey} cannot be read as Parquet: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** The bytes of the part alone, which is what has to be known before anybody decodes them. */
+export async function findDamageOfBytes(
+  store: ObjectStore,
+  { objectKey }: PartIdentity,
+  { bytes, sha256 }: Pick<PartFigures, 'bytes' | 'sha256'>,
+): Promise<string | undefined> {
+  const found = await hashObject(store, objectKey);
+  if (found.bytes !== bytes) return `${objectKey} has ${found.bytes} bytes instead of ${bytes}`;
+  return found.sha256 === sha256 ? undefined : `${objectKey} has other bytes than were written`;
 }

@@ -1,5 +1,7 @@
 /** `downhole archive` as the command line knows it; its code is loaded when it runs. */
 import type { Command } from 'commander';
+import { collect } from './collect-option.js';
+import type { ClearOptions, RestoreOptions } from './archive-restore.js';
 
 const ARCHIVE_HELP = `
 Readings older than archive.afterDays (25) are kept as Parquet in the archive that archive.url names: the directory
@@ -39,6 +41,29 @@ Examples:
   downhole archive verify
   downhole archive verify --json`;
 
+const RESTORE_HELP = `
+Into telemetry_archive (the default), a plain table with the columns of telemetry: for analysis, and emptied again with
+"downhole archive clear". Or into telemetry itself: a hold is made first (--hold-days), so that the next retention does not
+drop the rows again; aggregates are not touched, since they have what was computed when all readings were there.
+
+Every part is checked against its manifest before a row of it counts, and each is one transaction: what is damaged is not
+restored, and after an interruption the same command does the rest. Rows that are there already stay as they are; those
+with other values than the archive has are counted, and the first of them named.
+
+T is RFC 3339 with an offset, a date (from 00:00 UTC), or how long ago: 24h, 60d. --to is exclusive.
+
+Examples:
+  downhole archive restore --from 2026-03-01 --to 2026-03-08 --dry-run
+  downhole archive restore --from 2026-03-01 --to 2026-03-08 --device "Well 7" --device "Well 9"
+  downhole archive restore --from 2026-03-01 --to 2026-03-08 --into telemetry --hold-days 14`;
+
+const CLEAR_HELP = `
+Removes rows from telemetry_archive alone. Readings in telemetry, and the archive, are not touched.
+
+Examples:
+  downhole archive clear --from 2026-03-01 --to 2026-03-08
+  downhole archive clear --all`;
+
 export function addArchiveCommands(program: Command): void {
   const archive = program
     .command('archive')
@@ -62,4 +87,33 @@ export function addArchiveCommands(program: Command): void {
     .option('--json', 'as JSON')
     .addHelpText('after', VERIFY_HELP)
     .action(async (options: object) => (await import('./archive.js')).verifyArchive({ ...program.opts(), ...options }));
+  addRestoreCommands(program, archive);
+}
+
+function addRestoreCommands(program: Command, archive: Command): void {
+  archive
+    .command('restore')
+    .description('bring archived readings back into a table')
+    .requiredOption('--from <T>', 'first moment')
+    .requiredOption('--to <T>', 'end, exclusive')
+    .option('--device <id>', 'this device only; may be given several times', collect)
+    .option('--into <table>', 'telemetry_archive or telemetry', 'telemetry_archive')
+    .option('--hold-days <n>', 'how long retention leaves it alone, into telemetry', '30')
+    .option('--dry-run', 'say what would be read, and restore nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', RESTORE_HELP)
+    .action(async (options: RestoreOptions) =>
+      (await import('./archive-restore.js')).restoreArchive({ ...program.opts(), ...options }),
+    );
+  archive
+    .command('clear')
+    .description('remove restored readings from telemetry_archive')
+    .option('--from <T>', 'first moment')
+    .option('--to <T>', 'end, exclusive')
+    .option('--device <id>', 'this device only; may be given several times', collect)
+    .option('--all', 'everything')
+    .addHelpText('after', CLEAR_HELP)
+    .action(async (options: ClearOptions) =>
+      (await import('./archive-restore.js')).clearArchive({ ...program.opts(), ...options }),
+    );
 }

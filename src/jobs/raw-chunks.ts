@@ -5,7 +5,7 @@ import type { ArchivedRange, RawChunk, RawHold } from './raw-retention.js';
 export interface OldChunk extends RawChunk {
   /** With its schema, quoted where need be. */
   readonly name: string;
-  /** Of the newest part, unless that is of a chunk which was dropped. */
+  /** Of the newest part, unless that is of a chunk which was dropped and nothing of it was restored. */
   readonly archived: ArchivedRange | null;
 }
 
@@ -21,7 +21,10 @@ const CHUNKS_SQL = `
       WHERE l.day::timestamp AT TIME ZONE 'UTC' < c.range_end
         AND (l.day + 1)::timestamp AT TIME ZONE 'UTC' > c.range_start) AS "awaitsRefresh",
     extract(epoch FROM part.range_end)::float8 AS "archivedUntil", part.state AS "archiveState",
-    part.rows::float8 AS "archivedRows", part.fingerprint AS "archivedFingerprint"
+    part.rows::float8 AS "archivedRows", part.fingerprint AS "archivedFingerprint",
+    EXISTS (
+      SELECT FROM archive_restored r JOIN archive_parts a ON a.id = r.part_id
+      WHERE a.range_start = c.range_start AND a.state = 'dropped') AS "isRestored"
   FROM timescaledb_information.chunks c
   LEFT JOIN LATERAL (
     SELECT range_end, state, rows, fingerprint FROM archive_parts a WHERE a.range_start = c.range_start
@@ -38,6 +41,7 @@ interface ChunkRow extends RawChunk, Record<string, unknown> {
   readonly archiveState: string | null;
   readonly archivedRows: number | null;
   readonly archivedFingerprint: string | null;
+  readonly isRestored: boolean;
 }
 
 /** Chunks whose end is so many days old, oldest first. @param name of this chunk alone */
@@ -58,12 +62,13 @@ export async function readOldChunks(
 }
 
 function archivedRange(row: ChunkRow): ArchivedRange | null {
-  // Where the newest part is of a chunk that was dropped, this chunk is made of what came since.
-  if (row.archivedUntil === null || row.archiveState === 'dropped') return null;
+  // Where the newest part is of a chunk that was dropped, this chunk is made of what came since, or of what came back.
+  const isDropped = row.archiveState === 'dropped';
+  if (row.archivedUntil === null || (isDropped && !row.isRestored)) return null;
   return {
     startSeconds: row.startSeconds,
     endSeconds: row.archivedUntil,
-    isVerified: row.archiveState === 'verified',
+    isVerified: isDropped || row.archiveState === 'verified',
     rows: row.archivedRows ?? 0,
     fingerprint: row.archivedFingerprint ?? '',
   };

@@ -249,6 +249,15 @@ export const EVENTS = {
     'an archived chunk is archived again as the next revision',
     (metrics) => metrics.add('archive_parts_stale_total', 1),
   ),
+  archive_part_restored: event<{
+    from: string;
+    to: string;
+    revision: number;
+    into: string;
+    rows: number;
+    differing: number;
+    seconds: number;
+  }>('info', 'rows of an archived part are in the table again'),
   archive_part_damaged: event<{ from: string; to: string; revision: number; damage: string }>(
     'error',
     'a part of the archive is missing or damaged: where its rows are still in the database the next run makes another',

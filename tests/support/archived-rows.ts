@@ -113,11 +113,15 @@ const key = ({ device_id, timestamp }: Record<string, unknown>): string => `${St
 const sorted = (rows: Record<string, unknown>[]): Record<string, unknown>[] =>
   rows.sort((one, other) => (key(one) < key(other) ? -1 : 1));
 
-/** The rows of a day as the database has them. */
-export async function rowsOfDay(database: Database, dayUs: number): Promise<Record<string, unknown>[]> {
+/** The rows of a day as the database has them, in `telemetry` or in a table like it. */
+export async function rowsOfDay(
+  database: Database,
+  dayUs: number,
+  table = 'telemetry',
+): Promise<Record<string, unknown>[]> {
   return sorted(
     await database.query(
-      `SELECT ${comparable(POSTGRES)} FROM telemetry WHERE "timestamp" >= $1::timestamptz AND "timestamp" < $2::timestamptz`,
+      `SELECT ${comparable(POSTGRES)} FROM ${table} WHERE "timestamp" >= $1::timestamptz AND "timestamp" < $2::timestamptz`,
       [formatTimestamp(dayUs), formatTimestamp(dayUs + MICROS_PER_DAY)],
     ),
   );
