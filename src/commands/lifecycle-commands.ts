@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AddHoldOptions, ListHoldsOptions } from './hold.js';
 import type { JobsOptions } from './jobs.js';
 import type { PolicyOptions } from './policy.js';
+import type { StorageOptions } from './storage.js';
 
 const POLICY_HELP = `
 Looks at the configuration and at the policies that a new database gets. With --connect the refresh windows and ages come
@@ -35,6 +36,31 @@ export function addLifecycleCommands(program: Command): void {
   addPolicyCommands(program);
   addHoldCommands(program);
   addJobCommands(program);
+  addStorageCommand(program);
+}
+
+const STORAGE_HELP = `
+Works on the database that the configuration names. While a service holds the embedded one, that service is asked
+(GET /v1/storage), whose sizes of the disk are an hour old at most.
+
+Days until the disk is full come from the sizes that the job measure-storage notes each day: free bytes through the median
+growth of the last 28 days. They are unknown before the fourth day, and where the disk of the database is on another machine.
+
+Examples:
+  downhole storage
+  downhole storage --chunks                 each chunk of readings: size, ratio, states
+  downhole storage --json | jq .disk.days_until_full`;
+
+function addStorageCommand(program: Command): void {
+  program
+    .command('storage')
+    .description('sizes, compression, chunks by state, lag of the aggregates, and days until the disk is full')
+    .option('--chunks', 'list the chunks of readings')
+    .option('--json', 'as JSON')
+    .addHelpText('after', STORAGE_HELP)
+    .action(async (options: StorageOptions) =>
+      (await import('./storage.js')).showStorage({ ...program.opts(), ...options }),
+    );
 }
 
 const JOBS_HELP = `

@@ -10,6 +10,7 @@ import type { ProcessParts } from './process-parts.js';
 import { refuseUnsafePolicy } from './refuse-unsafe-policy.js';
 import type { StartedRole } from './started-role.js';
 import { publishStorageGauges } from './storage-gauges.js';
+import { storagePlaces } from './storage-places.js';
 
 /**
  * Opens the database and starts the jobs. Stopped, a job hands back after the slice under way.
@@ -35,6 +36,10 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
 export async function buildJobRunner(database: Database, settings: Settings): Promise<JobRunner> {
   const { config, events } = settings;
   const archiver = await openArchiver(settings, database);
-  const jobs = jobDefinitions(database.capabilities.timescale, { retention: config.retention, archiver });
+  const jobs = jobDefinitions(database.capabilities.timescale, {
+    retention: config.retention,
+    archiver,
+    places: storagePlaces(config),
+  });
   return new JobRunner({ database, events, jobs });
 }

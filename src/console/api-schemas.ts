@@ -183,7 +183,7 @@ export const StorageSchema = Type.Object({
     timescale: Type.String({ description: 'none, apache or community.' }),
     timescale_version: nullable<string>('string', 'Version of TimescaleDB.'),
     survives_power_loss: Type.Boolean(),
-    bytes: nullable<number>('number', 'Size of the whole database.'),
+    bytes: Type.Number({ description: 'Size of the whole database.' }),
   }),
   tables: Type.Array(
     Type.Object({
@@ -198,12 +198,73 @@ export const StorageSchema = Type.Object({
     }),
     { description: 'The readings, then the aggregates.' },
   ),
+  readings: Type.Object({
+    uncompressed_bytes: Type.Number({ description: 'Of chunks that are not compressed, with indexes.' }),
+    compressed_bytes: Type.Number({ description: 'Of compressed chunks, with indexes.' }),
+    index_bytes: Type.Number({ description: 'Indexes of both.' }),
+    compression_ratio: nullable<number>(
+      'number',
+      'Bytes before / after, over all compressed chunks; null: there are none.',
+    ),
+    chunks: Type.Object(
+      {
+        uncompressed: Type.Integer(),
+        compressed: Type.Integer(),
+        partial: Type.Integer({ description: 'Compressed, and rows came since: due to be compressed again.' }),
+        archived: Type.Integer({ description: 'With a verified part in the archive.' }),
+        held: Type.Integer({ description: 'Under a hold in force.' }),
+        past_retention: Type.Integer({ description: 'Older than retention.rawDays.' }),
+      },
+      { description: 'How many chunks are what; one can be several of these.' },
+    ),
+  }),
+  chunk_list: Type.Optional(
+    Type.Array(
+      Type.Object({
+        name: Type.String(),
+        from: Type.String(),
+        to: Type.String(),
+        bytes: Type.Number(),
+        index_bytes: Type.Number(),
+        bytes_before_compression: nullable<number>('number', 'null: it is not compressed.'),
+        bytes_after_compression: nullable<number>('number', 'null: it is not compressed.'),
+        states: Type.Array(Type.String(), {
+          description: 'uncompressed or compressed; partial, archived, held, past_retention.',
+        }),
+      }),
+      { description: 'With ?chunks=true: the chunks of readings, oldest first.' },
+    ),
+  ),
+  archive: Type.Object({
+    parts: Type.Integer({ description: 'All that were written, stale ones too: none is deleted.' }),
+    rows: Type.Number({ description: 'In those that are not stale.' }),
+    bytes: Type.Number(),
+  }),
+  disk: Type.Object(
+    {
+      measured_at: nullable<string>('string', 'When; the job measure-storage does it every hour. null: never yet.'),
+      used_bytes: nullable<number>(
+        'number',
+        'By the database, and by queue and archive where they are on the same disk.',
+      ),
+      free_bytes: nullable<number>('number', 'null: the disk cannot be seen, or nothing was measured yet.'),
+      total_bytes: nullable<number>('number', 'As free_bytes.'),
+      queue_bytes: nullable<number>('number', 'Files of the embedded queue; null: it is RabbitMQ.'),
+      directory_bytes: nullable<number>('number', 'Files of the data directory; null: nothing is embedded.'),
+      growth_bytes_per_day: nullable<number>('number', 'Median over the last 28 days; null: too little is known.'),
+      days_until_full: nullable<number>('number', 'null: unknown, or it does not fill; basis says which.'),
+      basis: Type.String({ description: 'What the days were computed from, or why they could not be.' }),
+    },
+    { description: 'The disk that the database is on.' },
+  ),
   jobs: Type.Array(
     Type.Object({
       job: Type.String(),
       result: Type.String({ description: 'Of its last run: running, succeeded or failed.' }),
+      attempt: Type.Integer({ description: 'Of its last run: 1, or one more for each failure before it.' }),
       started_at: nullable<string>('string', 'Start of its last run.'),
       finished_at: nullable<string>('string', 'End of its last run.'),
+      due_at: nullable<string>('string', 'When it is due again, as planned at the end of its last run.'),
       last_success: nullable<string>('string', 'End of its last successful run.'),
       error: nullable<string>('string', 'What its last run said, where it failed.'),
     }),

@@ -2,6 +2,7 @@
  * Compresses chunks past the age that their policy names, of `telemetry` and of the aggregates, one at a time.
  * Chunks that got rows after they were compressed (partial) are compressed again.
  */
+import { UNFINISHED_STATUS_BITS } from '../storage/chunk-statistics.js';
 import type { Database } from '../storage/database.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import type { JobContext, JobDefinition, JobOutcome } from './job.js';
@@ -17,9 +18,6 @@ const LOCK_TIMEOUT_MS = 5000;
  * lock_not_available: somebody is writing into the chunk.
  */
 const IN_USE_STATES: ReadonlySet<unknown> = new Set(['40001', '40P01', '55P03']);
-
-/** Bits of a chunk's status that ask for another compression: 2 = rows out of order, 8 = rows beside the compressed ones. */
-const UNFINISHED_STATUS_BITS = 10;
 
 /**
  * Chunks with days in `late_days` wait: their aggregates are about to be refreshed, and more rows may be on their way.

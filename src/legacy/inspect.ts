@@ -1,6 +1,6 @@
 /** What there is to take over, and what a migration would do with it. Changes nothing. */
-import { statfs } from 'node:fs/promises';
 import type { Database, Session } from '../storage/database.js';
+import { databaseDirectory, readDiskSpace } from '../storage/disk-space.js';
 import { ownRelationNames } from '../storage/staged-schema.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { keepsNames, planColumns, type ColumnPlan, type LegacyColumn, type LegacyMapping } from './column-plan.js';
@@ -45,16 +45,12 @@ interface TableFacts extends Record<string, unknown> {
   readonly bytes: number;
   readonly owned: boolean;
   readonly mayCreate: boolean;
-  readonly isLocal: boolean;
-  readonly directory: string | null;
 }
 
 const FACTS_SQL = `
   SELECT c.oid::bigint AS oid, n.nspname AS home, c.relkind::text AS kind, c.reltuples::float8 AS rows, pg_total_relation_size(c.oid) AS bytes,
          pg_has_role(c.relowner, 'USAGE') AS owned,
-         has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege(n.oid, 'CREATE') AS "mayCreate",
-         inet_server_addr() IS NULL OR inet_server_addr() << '127.0.0.0/8' OR inet_server_addr() = '::1' AS "isLocal",
-         CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS directory
+         has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege(n.oid, 'CREATE') AS "mayCreate"
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('telemetry')`;
 
 const COLUMNS_SQL = `
@@ -96,7 +92,7 @@ export async function inspectLegacy(
   const dependants = await readDependants(database, facts.oid, keepsNames(plan), names);
   const keys = await database.query<{ columns: string }>(KEYS_SQL, [facts.oid]);
   const neededBytes = facts.bytes + Math.max(0, facts.rows) * ROW_BYTES;
-  const freeBytes = await readFreeBytes(directory ?? (facts.isLocal ? facts.directory : null));
+  const freeBytes = (await readDiskSpace(await databaseDirectory(database, directory)))?.freeBytes ?? null;
   return {
     home: facts.home,
     plan,
@@ -156,18 +152,6 @@ function remarksOf(plan: ColumnPlan): string[] {
       ? []
       : ['Columns get other names or places: writers and readers have to be changed at the swap.']),
   ];
-}
-
-async function readFreeBytes(directory: string | null): Promise<number | null> {
-  if (directory === null) return null;
-  try {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  } catch (error) {
-    // Of another user, or in another container: then it cannot be told.
-    if (error instanceof Error && 'code' in error) return null;
-    throw error;
-  }
 }
 
 /** Counts what would be set aside, by reading all rows: minutes for a large table. Writers go on. */

@@ -170,6 +170,17 @@ export const METRICS = {
     help: 'Closed and known data of a level that is not stored yet; 0 = up to date.',
     labels: ['level'],
   },
+  // With a label, so that a process that does not measure has no such metric rather than 0.
+  storage_disk_free_bytes: {
+    type: 'gauge',
+    help: 'Free on the disk of the database, measured every hour; absent where that cannot be seen.',
+    labels: ['disk'],
+  },
+  storage_days_until_disk_full: {
+    type: 'gauge',
+    help: 'At the growth of the last 28 days; +Inf: it does not fill; absent while it is unknown.',
+    labels: ['disk'],
+  },
   timescaledb_size_bytes: {
     type: 'gauge',
     help: 'Size of the hypertable with its indexes and compressed chunks.',

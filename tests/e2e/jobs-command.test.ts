@@ -20,7 +20,15 @@ it(
     const refused = await run('run', 'compress');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain(`The service at ${service.url} has the embedded database`);
+    const environment = { DOWNHOLE_DATA_DIR: directory };
+    const asked = await runCommand(['storage', '--json', '--chunks'], environment);
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(asked.stdout)).toMatchObject({ readings: { chunks: { uncompressed: 0 } }, chunk_list: [] });
     expect(await service.stop()).toBe(0);
+    const measured = await runCommand(['storage'], environment);
+    expect(measured).toMatchObject({ code: 0, stderr: '' });
+    expect(measured.stdout).toMatch(/^disk, days until full +unknown +unknown: the sizes of \d days are known/m);
+    expect(measured.stdout).toMatch(/^disk, free +[\d.]+ [GT]B/m);
 
     const ran = await run('run', 'prune-run-log');
     expect(ran).toMatchObject({ code: 0, stderr: '' });

@@ -153,7 +153,7 @@ function Sign({ children }: { readonly children: string }): JSX.Element {
 }
 
 function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
-  const { database, tables, jobs } = data;
+  const { database, tables, jobs, readings, archive, disk } = data;
   const edition =
     database.timescale === 'none'
       ? 'no TimescaleDB'
@@ -165,6 +165,18 @@ function Storage({ data }: { readonly data: StorageStatus }): JSX.Element {
         <p class="muted">
           PostgreSQL {database.postgres}, {edition}; {formatBytes(database.bytes)} in all.
           {!database.survives_power_loss && ' This embedded database survives a kill of the process, not a power cut.'}
+        </p>
+        <p class="muted">
+          Chunks of readings: {formatNumber(readings.chunks.uncompressed)} uncompressed,{' '}
+          {formatNumber(readings.chunks.compressed)} compressed ({formatNumber(readings.chunks.partial)} due again),{' '}
+          {formatNumber(readings.chunks.archived)} archived, {formatNumber(readings.chunks.held)} held,{' '}
+          {formatNumber(readings.chunks.past_retention)} past retention. Archive: {formatBytes(archive.bytes)} in{' '}
+          {formatNumber(archive.parts)} parts.
+        </p>
+        <p class="muted">
+          Disk: {formatBytes(disk.free_bytes)} free;{' '}
+          {disk.days_until_full === null ? '' : `full in ${formatNumber(Math.floor(disk.days_until_full))} days, `}
+          {disk.basis}.
         </p>
         <FigureTable
           label="Sizes of the tables"
