@@ -16,6 +16,7 @@ const ROOMS = [
   'dead-letters',
   'console',
   'legacy',
+  'quality',
 ];
 
 /** What a room shows to other rooms. Anything else in it can change without asking them. */
@@ -36,6 +37,11 @@ const OPEN_FILES = [
   'pipeline/read-plain',
   'pipeline/read-record',
   'pipeline/record-spans',
+  'quality/problems',
+  'quality/quality-schemas',
+  'quality/read-gaps',
+  'quality/read-problems',
+  'quality/read-quality',
   'queue/dead-letter',
   'queue/queue',
   'storage/aggregate-levels',

@@ -7,4 +7,5 @@ await runBenchmarks({
   'end-to-end-embedded': async () => [await (await import('./end-to-end-embedded.js')).benchmarkEndToEndEmbedded()],
   compression: async () => [await (await import('./compression.js')).benchmarkCompression()],
   'aggregate-24h': async () => (await import('./aggregate-24h.js')).benchmarkAggregate24h(),
+  quality: async () => (await import('./quality.js')).benchmarkQuality(),
 });

@@ -9,6 +9,7 @@ import { addDeadLetterCommands } from './commands/dlq-commands.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
 import { addQueueCommands } from './commands/queue-commands.js';
 import { addLedgerCommands } from './commands/ledger-commands.js';
+import { addQualityCommands } from './commands/quality-commands.js';
 import { addLifecycleCommands } from './commands/lifecycle-commands.js';
 import { addLegacyCommands } from './commands/legacy-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
@@ -80,6 +81,7 @@ function buildProgram(): Command {
 
   addKeyCommands(program);
   addLedgerCommands(program);
+  addQualityCommands(program);
   addArchiveCommands(program);
   addLegacyCommands(program);
   addCertificateCommands(program);

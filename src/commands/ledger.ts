@@ -2,17 +2,12 @@
 import { ledgerHours, readLedger, type LedgerQuestion } from '../console/ledger-query.js';
 import { LEDGER_GROUPS, type Ledger, type LedgerGroup, type LedgerVerification } from '../console/ledger-schemas.js';
 import { verifyLedger } from '../console/ledger-verification.js';
-import { explainNoAnswer, ServiceClient } from '../gateway/service-client.js';
-import type { Database } from '../storage/database.js';
-import { readDirectoryLock } from '../storage/directory-lock.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
+import { askPlatform, queryText } from './ask-platform.js';
 import { ledgerText, verificationText } from './ledger-text.js';
 import { loadSettings, type GlobalOptions, type Settings } from './load-settings.js';
 import { readMoment } from './read-moment.js';
-import { refuseOlderSchema } from './schema-state.js';
-import { ownServiceAccess } from './service-access.js';
-import { withDatabase } from './with-database.js';
 
 /** As the command line gives them: texts. */
 export interface VerifyOptions extends GlobalOptions {
@@ -42,9 +37,10 @@ export async function showLedger(options: LedgerOptions): Promise<void> {
     limit: readLimit(options.limit),
     ...readRange(options, Date.now() * 1000),
   };
-  const ledger = await ask<Ledger>(
+  const ledger = await askPlatform<Ledger>(
     settings,
-    `/v1/ledger?${parameters({ ...rangeParameters(question), site: question.site, by: question.by, limit: question.limit })}`,
+    'ledger',
+    `/v1/ledger?${queryText({ ...rangeParameters(question), site: question.site, by: question.by, limit: question.limit })}`,
     (database) => readLedger(database, question),
   );
   print(options, ledger, ledgerText);
@@ -57,9 +53,10 @@ export async function showVerification(options: VerifyOptions): Promise<void> {
   // What is still being counted cannot be compared.
   const wholeHourUs = Math.floor(nowUs / MICROS_PER_HOUR) * MICROS_PER_HOUR;
   const question = { deviceId: options.device, ...readRange(options, nowUs, wholeHourUs) };
-  const result = await ask<LedgerVerification>(
+  const result = await askPlatform<LedgerVerification>(
     settings,
-    `/v1/ledger/verification?${parameters(rangeParameters(question))}`,
+    'ledger',
+    `/v1/ledger/verification?${queryText(rangeParameters(question))}`,
     (database) => verifyLedger(database, question),
   );
   print(options, result, verificationText);
@@ -108,45 +105,3 @@ const rangeParameters = ({ sinceUs, untilUs, deviceId }: Range): Record<string, 
   since: formatTimestamp(sinceUs),
   until: formatTimestamp(untilUs),
 });
-
-function parameters(values: Readonly<Record<string, string | number | undefined>>): string {
-  const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) if (value !== undefined) given.set(name, String(value));
-  return given.toString();
-}
-
-/** From the service that holds the embedded database; else from the database. */
-async function ask<T>(settings: Settings, path: string, read: (database: Database) => Promise<T>): Promise<T> {
-  const { config } = settings;
-  const url = config.database.url === '' ? readDirectoryLock(config.dataDir)?.serviceUrl : undefined;
-  if (url == null)
-    return withDatabase(settings, 'ledger', async (database) => {
-      await refuseOlderSchema(database, settings);
-      return read(database);
-    });
-  const service = new ServiceClient(ownServiceAccess(config, url));
-  try {
-    return (await askService(service, path)) as T;
-  } finally {
-    service.close();
-  }
-}
-
-/** The answer's JSON. Not tried again: a person does that. */
-async function askService(service: ServiceClient, path: string): Promise<unknown> {
-  const answer = await service.call({ method: 'GET', path }).catch((error: unknown) => {
-    throw new OperationalError(
-      'service_unavailable',
-      `The service at ${service.url} holds the database and does not answer: ${explainNoAnswer(error)}.`,
-      { retryable: true, cause: error },
-    );
-  });
-  if (answer.status === 200) return JSON.parse(answer.text) as unknown;
-  const isRefused = answer.status === 401 || answer.status === 403;
-  const remedy = isRefused ? ' Give a key with the scope read in DOWNHOLE_API_KEY.' : '';
-  throw new OperationalError(
-    'service_refused',
-    `The service at ${service.url} refused (${answer.status}): ${answer.text.slice(0, 500)}${remedy}`,
-    { retryable: answer.status >= 500 },
-  );
-}

@@ -93,47 +93,6 @@ export const SeriesSchema = Type.Object({
 });
 export type Series = Static<typeof SeriesSchema>;
 
-const QualityFigures = {
-  records: Type.Integer({ description: 'Records in the window.' }),
-  anomalies: Type.Integer({ description: 'Of them, anomalous.' }),
-  avg_quality: nullable<number>('number', 'Mean quality score (0 … 1).'),
-  completeness: nullable<number>('number', 'Share (0 … 1) of records with all expected channels.'),
-  validity: nullable<number>('number', 'Mean quality score (0 … 1).'),
-  consistency: nullable<number>('number', 'Share (0 … 1) of records without an anomaly.'),
-  timeliness: nullable<number>('number', 'Share (0 … 1) of records that were in time.'),
-  overall: nullable<number>(
-    'number',
-    '0.30 completeness + 0.30 validity + 0.25 consistency + 0.15 timeliness; null when one is unknown.',
-  ),
-};
-
-export const QualitySummarySchema = Type.Object({
-  as_of: Type.String(),
-  hours: Type.Integer(),
-  source: Type.String({ description: 'The aggregate that answered: 1min or 1hour.' }),
-  devices: Type.Integer({ description: 'Devices with records in the window.' }),
-  ...QualityFigures,
-});
-export type QualitySummary = Static<typeof QualitySummarySchema>;
-
-export const DeviceQualitySchema = Type.Object({
-  device_id: Type.String(),
-  display_name: nullable<string>('string', 'Name for people.'),
-  last_seen: nullable<string>('string', 'Time of its last record.'),
-  ...QualityFigures,
-});
-export type DeviceQuality = Static<typeof DeviceQualitySchema>;
-
-export const DeviceQualityListSchema = Type.Object({
-  as_of: Type.String(),
-  hours: Type.Integer(),
-  total: Type.Integer(),
-  limit: Type.Integer(),
-  offset: Type.Integer(),
-  devices: Type.Array(DeviceQualitySchema, { description: 'Worst first.' }),
-});
-export type DeviceQualityList = Static<typeof DeviceQualityListSchema>;
-
 const ConservationSchema = Type.Object(
   {
     received: Type.Number(),

@@ -6,6 +6,7 @@ import { archiveJob } from './archive-job.js';
 import { compressJob } from './compress-job.js';
 import { housekeepingJobs } from './housekeeping-jobs.js';
 import type { JobDefinition } from './job.js';
+import { learnIntervalsJob } from './learn-intervals-job.js';
 import { measureStorageJob } from './measure-storage-job.js';
 import { refreshJobs } from './refresh-jobs.js';
 import { refreshLateJob } from './refresh-late-job.js';
@@ -28,6 +29,7 @@ export function jobDefinitions(
   const everywhere = [
     ...housekeepingJobs(),
     measureStorageJob(places),
+    learnIntervalsJob(),
     ...(archiver === undefined ? [] : [archiveJob(archiver)]),
   ];
   if (timescale !== 'community') return everywhere;

@@ -132,6 +132,26 @@ describe('fleet', () => {
   });
 });
 
+describe('the quality page', () => {
+  test('leads from the fleet to a well, to what is wrong with it, and to the records', async () => {
+    const { page } = await visit('/quality?hours=1');
+    await page.getByRole('link', { name: 'P-03' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Data quality of P-03' }).waitFor();
+    await page.getByRole('button', { name: 'Anomaly' }).click();
+    await page.getByRole('heading', { name: 'Anomaly: the newest records' }).waitFor();
+    await expect.poll(() => page.getByRole('region', { name: 'Records' }).locator('tbody tr').count()).toBe(50);
+    await page.goBack();
+    await page.goBack();
+    await page.getByRole('heading', { level: 1, name: 'Data quality', exact: true }).waitFor();
+  });
+
+  test('shows when a well was silent', async () => {
+    const { page } = await visit('/quality?device=gap&hours=1');
+    const gaps = page.getByRole('region', { name: 'Gaps' });
+    await gaps.getByRole('row', { name: /20 min/ }).waitFor();
+  });
+});
+
 describe('the pipeline page', () => {
   test('says where the data of the last 24 hours went, wells with losses first', async () => {
     const { page, complaints } = await visit('/pipeline');
@@ -268,20 +288,24 @@ test('a gap in the data is a gap in the curve', async () => {
 });
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  test.each(['/', '/wells/P-01?range=7d&tables=temperature', '/quality', '/pipeline', '/nowhere'])(
-    '%s has no barrier that axe can find',
-    async (path) => {
-      const { page, complaints } = await visit(path, { colorScheme });
-      await page.locator('table, .badge, .empty a').first().waitFor();
-      await expectNoBarrier(page);
-      expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
-    },
-  );
+  test.each([
+    '/',
+    '/wells/P-01?range=7d&tables=temperature',
+    '/quality',
+    '/quality?device=P-03&problem=anomaly',
+    '/pipeline',
+    '/nowhere',
+  ])('%s has no barrier that axe can find', async (path) => {
+    const { page, complaints } = await visit(path, { colorScheme });
+    await page.locator('table, .badge, .empty a').first().waitFor();
+    await expectNoBarrier(page);
+    expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+  });
 });
 
 test.each([360, 1440])('no page is wider than %i pixels', async (width) => {
   const { page } = await visit('/', { viewport: { width, height: 800 } });
-  for (const path of ['/', '/wells/P-01', '/quality', '/pipeline']) {
+  for (const path of ['/', '/wells/P-01', '/quality', '/quality?device=P-03&problem=anomaly', '/pipeline']) {
     await page.goto(server.url + path);
     await page.locator('table, .badge').first().waitFor();
     expect(await overhangOf(page), path).toBeLessThanOrEqual(0);

@@ -7,12 +7,8 @@ import {
   DeviceDetailSchema,
   type DeviceList,
   DeviceListSchema,
-  type DeviceQualityList,
-  DeviceQualityListSchema,
   PipelineSchema,
   type PipelineStatus,
-  type QualitySummary,
-  QualitySummarySchema,
   type Series,
   SeriesSchema,
   StorageSchema,
@@ -356,27 +352,6 @@ describe('GET /v1/devices/:id/series', () => {
   });
 });
 
-describe('quality', () => {
-  test('sums up the fleet', async () => {
-    const { body } = await get<QualitySummary>('/v1/quality?hours=24');
-    expect(ajv.validate(QualitySummarySchema, body), ajv.errorsText()).toBe(true);
-    expect(body).toMatchObject({ hours: 24, source: '1hour', devices: 3, completeness: 1, timeliness: 1 });
-    expect(body.validity).toBeGreaterThan(0.6);
-    expect(body.validity).toBeLessThan(1);
-    expect((await get<QualitySummary>('/v1/quality?hours=1')).body.source).toBe('1min');
-  });
-
-  test('lists the wells, worst first', async () => {
-    const { body } = await get<DeviceQualityList>('/v1/quality/devices?hours=24');
-    expect(ajv.validate(DeviceQualityListSchema, body), ajv.errorsText()).toBe(true);
-    expect(body.total).toBe(3);
-    expect(body.devices[0]?.device_id).toBe('A-2');
-    expect(body.devices[0]?.avg_quality).toBeCloseTo(0.6, 5);
-    const page = (await get<DeviceQualityList>('/v1/quality/devices?limit=1&offset=1')).body;
-    expect(page).toMatchObject({ total: 3, devices: [{ device_id: body.devices[1]?.device_id }] });
-  });
-});
-
 test('the pipeline accounts for every record and groups what was refused', async () => {
   server.metrics.add('telemetry_records_received_total', 10);
   server.metrics.add('telemetry_records_total', 7, { outcome: 'stored' });
@@ -410,6 +385,10 @@ test('every route of the read API is in the OpenAPI document', async () => {
     '/v1/devices/{id}',
     '/v1/devices/{id}/series',
     '/v1/quality',
+    '/v1/quality/groups',
+    '/v1/devices/{id}/gaps',
+    '/v1/devices/{id}/quality/problems',
+    '/v1/devices/{id}/quality/records',
     '/v1/pipeline',
     '/v1/storage',
   ])

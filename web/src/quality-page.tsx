@@ -1,47 +1,36 @@
 import type { JSX } from 'preact';
-import type { DeviceQuality, DeviceQualityList, QualitySummary } from '../../src/console/api-schemas.js';
+import type { QualityList, QualityRow, QualitySummary } from '../../src/quality/quality-schemas.js';
 import { getJson } from './api.js';
 import { LastSeen } from './fleet-table.js';
 import { formatNumber, formatShare } from './format.js';
 import { Link } from './link.js';
-import { place, setParameters, wellPath } from './router.js';
+import { Loaded } from './loaded.js';
+import { Meter, QualitySummaryCards } from './quality-summary.js';
+import { QualityTrend } from './quality-trend.js';
+import { place, qualityPath, setParameters } from './router.js';
 import { usePoll } from './use-poll.js';
+import { WellQuality } from './well-quality.js';
 
 const POLL_MS = 10_000;
 const WINDOWS_HOURS = [1, 6, 24, 168, 720] as const;
 const WINDOW_WORDS: Readonly<Record<number, string>> = { 1: '1 h', 6: '6 h', 24: '24 h', 168: '7 d', 720: '30 d' };
 const PAGE_LIMIT = 500;
+/** Fewer hours make no curve. */
+const TREND_HOURS = 24;
 
-const DIMENSIONS = [
-  {
-    name: 'overall',
-    title: 'Overall',
-    meaning: '0.30 completeness + 0.30 validity + 0.25 consistency + 0.15 timeliness',
-  },
-  { name: 'completeness', title: 'Completeness', meaning: 'records with all expected channels' },
-  { name: 'validity', title: 'Validity', meaning: 'mean quality score' },
-  { name: 'consistency', title: 'Consistency', meaning: 'records without an anomaly' },
-  { name: 'timeliness', title: 'Timeliness', meaning: 'records that arrived in time' },
-] as const;
-
+/** Of the fleet; with the parameter `device` of one well, and what is behind its figures. */
 export function QualityPage(): JSX.Element {
-  const asked = Number(place.value.parameters.get('hours'));
+  const { parameters } = place.value;
+  const asked = Number(parameters.get('hours'));
   const hours = WINDOWS_HOURS.find((option) => option === asked) ?? 24;
-  const summary = usePoll(
-    `summary ${hours}`,
-    (abort) => getJson<QualitySummary>(`/v1/quality?hours=${hours}`, abort),
-    POLL_MS,
-  );
-  const devices = usePoll(
-    `devices ${hours}`,
-    (abort) => getJson<DeviceQualityList>(`/v1/quality/devices?hours=${hours}&limit=${PAGE_LIMIT}`, abort),
-    POLL_MS,
-  );
-  const error = summary.error ?? devices.error;
+  const device = parameters.get('device') ?? undefined;
+  const who = device === undefined ? '' : `&device=${encodeURIComponent(device)}`;
+  const path = `/v1/quality?hours=${hours}${who}`;
+  const summary = usePoll(path, (abort) => getJson<QualitySummary>(path, abort), POLL_MS);
   return (
     <div class="page">
       <div class="page-head">
-        <h1>Data quality</h1>
+        <h1>{device === undefined ? 'Data quality' : `Data quality of ${device}`}</h1>
         <div class="segments" role="group" aria-label="Window">
           {WINDOWS_HOURS.map((option) => (
             <button
@@ -55,52 +44,33 @@ export function QualityPage(): JSX.Element {
           ))}
         </div>
       </div>
-      {error !== undefined && <p class="note bad">{error.message}</p>}
-      {summary.data === undefined ? (
-        <p class="empty loading">{error === undefined ? 'Loading …' : ''}</p>
-      ) : (
-        <Summary summary={summary.data} />
-      )}
-      {devices.data !== undefined && <DeviceTable list={devices.data} />}
+      <Loaded polled={summary}>{(data) => <QualitySummaryCards summary={data} />}</Loaded>
+      {hours >= TREND_HOURS && <QualityTrend hours={hours} device={device} />}
+      {device === undefined ? <Wells hours={hours} /> : <WellQuality device={device} hours={hours} />}
     </div>
   );
 }
 
-function Summary({ summary }: { readonly summary: QualitySummary }): JSX.Element {
-  return (
-    <section aria-label="All wells">
-      <div class="dimensions">
-        {DIMENSIONS.map(({ name, title, meaning }) => (
-          <div key={name} class="card dimension">
-            <h2>{title}</h2>
-            <p class="figure-value">{formatShare(summary[name], 2)}</p>
-            <Meter share={summary[name]} />
-            <p class="muted">{meaning}</p>
-          </div>
-        ))}
-      </div>
-      <p class="muted">
-        {formatNumber(summary.records)} records of {formatNumber(summary.devices)} wells,{' '}
-        {formatNumber(summary.anomalies)} anomalous. Source: the {summary.source === '1min' ? 'one-minute' : 'hourly'}{' '}
-        aggregate.
-      </p>
-    </section>
-  );
+function Wells({ hours }: { readonly hours: number }): JSX.Element {
+  const path = `/v1/quality/groups?by=device&hours=${hours}&limit=${PAGE_LIMIT}`;
+  const wells = usePoll(path, (abort) => getJson<QualityList>(path, abort), POLL_MS);
+  return <Loaded polled={wells}>{(list) => <WellTable list={list} hours={hours} />}</Loaded>;
 }
 
-/** A bar beside a figure that is written out too: decoration for the eye. */
-function Meter({ share }: { readonly share: number | null }): JSX.Element {
-  const level = share === null ? 'none' : share >= 0.95 ? 'good' : share >= 0.8 ? 'warn' : 'bad';
-  return (
-    <svg class={`meter ${level}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="meter-track" width="100" height="4" />
-      <rect width={(share ?? 0) * 100} height="4" fill="currentColor" />
-    </svg>
-  );
-}
+const HEADS = [
+  'Mean score',
+  'Completeness',
+  'Consistency',
+  'Timeliness',
+  'Accuracy',
+  'Coverage',
+  'Anomalies',
+  'Records',
+  'Last seen',
+] as const;
 
-function DeviceTable({ list }: { readonly list: DeviceQualityList }): JSX.Element {
-  if (list.devices.length === 0) {
+function WellTable({ list, hours }: { readonly list: QualityList; readonly hours: number }): JSX.Element {
+  if (list.rows.length === 0) {
     return (
       <div class="empty">
         <p>No records within this window. A longer one may have some.</p>
@@ -110,9 +80,9 @@ function DeviceTable({ list }: { readonly list: DeviceQualityList }): JSX.Elemen
   return (
     <section>
       <h2>Wells, worst first</h2>
-      {list.total > list.devices.length && (
+      {list.total > list.rows.length && (
         <p class="note">
-          The worst {formatNumber(list.devices.length)} of {formatNumber(list.total)}.
+          The worst {formatNumber(list.rows.length)} of {formatNumber(list.total)}.
         </p>
       )}
       <div class="table-frame" role="region" aria-label="Wells, worst first" tabIndex={0}>
@@ -122,18 +92,16 @@ function DeviceTable({ list }: { readonly list: DeviceQualityList }): JSX.Elemen
               <th scope="col" class="well">
                 <span class="heading">Well</span>
               </th>
-              {['Mean score', 'Completeness', 'Consistency', 'Timeliness', 'Anomalies', 'Records', 'Last seen'].map(
-                (title) => (
-                  <th key={title} scope="col" class="number">
-                    <span class="heading">{title}</span>
-                  </th>
-                ),
-              )}
+              {HEADS.map((title) => (
+                <th key={title} scope="col" class="number">
+                  <span class="heading">{title}</span>
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
-            {list.devices.map((device) => (
-              <DeviceRow key={device.device_id} device={device} />
+            {list.rows.map((row) => (
+              <WellRow key={row.key} row={row} hours={hours} />
             ))}
           </tbody>
         </table>
@@ -142,25 +110,28 @@ function DeviceTable({ list }: { readonly list: DeviceQualityList }): JSX.Elemen
   );
 }
 
-function DeviceRow({ device }: { readonly device: DeviceQuality }): JSX.Element {
+function WellRow({ row, hours }: { readonly row: QualityRow; readonly hours: number }): JSX.Element {
+  const device = row.key ?? '';
   return (
     <tr>
       <th scope="row" class="well">
-        <Link href={wellPath(device.device_id)} class="row-link">
-          {device.display_name ?? device.device_id}
+        <Link href={qualityPath(device, hours)} class="row-link">
+          {row.display_name ?? device}
         </Link>
       </th>
       <td class="number with-meter">
-        {formatShare(device.avg_quality)}
-        <Meter share={device.avg_quality} />
+        {formatShare(row.avg_quality)}
+        <Meter share={row.avg_quality} />
       </td>
-      <td class="number">{formatShare(device.completeness)}</td>
-      <td class="number">{formatShare(device.consistency, 2)}</td>
-      <td class="number">{formatShare(device.timeliness)}</td>
-      <td class="number">{formatNumber(device.anomalies)}</td>
-      <td class="number">{formatNumber(device.records)}</td>
+      <td class="number">{formatShare(row.completeness)}</td>
+      <td class="number">{formatShare(row.consistency, 2)}</td>
+      <td class="number">{formatShare(row.timeliness)}</td>
+      <td class="number">{formatShare(row.accuracy, 2)}</td>
+      <td class="number">{formatShare(row.coverage)}</td>
+      <td class="number">{formatNumber(row.anomalies)}</td>
+      <td class="number">{formatNumber(row.records)}</td>
       <td class="number">
-        <LastSeen at={device.last_seen} />
+        <LastSeen at={row.last_seen} />
       </td>
     </tr>
   );

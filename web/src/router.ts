@@ -63,6 +63,11 @@ export function wellPath(deviceId: string): string {
   return `/wells/${encodeURIComponent(deviceId)}`;
 }
 
+/** Path of the quality page of a well. */
+export function qualityPath(deviceId: string, hours: number): string {
+  return `/quality?device=${encodeURIComponent(deviceId)}&hours=${hours}`;
+}
+
 /** Path of a dead letter's page. @param query parameters of the list, for the way back */
 export function letterPath(id: string, query: string): string {
   return `/dead-letters/${id}${query === '' ? '' : `?${query}`}`;
