@@ -7,6 +7,7 @@ import { endOnClosedPipe } from './commands/closed-pipe.js';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { addDeadLetterCommands } from './commands/dlq-commands.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
+import { addDiagnosisCommands } from './commands/diagnosis-commands.js';
 import { addQueueCommands } from './commands/queue-commands.js';
 import { addLedgerCommands } from './commands/ledger-commands.js';
 import { addQualityCommands } from './commands/quality-commands.js';
@@ -68,6 +69,7 @@ function buildProgram(): Command {
       (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),
     );
 
+  addDiagnosisCommands(program);
   addConfig(program);
 
   const migrate = program

@@ -1,5 +1,4 @@
 /** `downhole import FILE…`: data files into the database, directly or through the service that holds it. */
-import { readFileSync } from 'node:fs';
 import { HttpTarget } from '../gateway/import/http-target.js';
 import { ImportProgress } from '../gateway/import/import-progress.js';
 import type { ImportTarget } from '../gateway/import/import-target.js';
@@ -15,6 +14,7 @@ import { DirectImportTarget } from './direct-import-target.js';
 import { createImportProgressBar } from './import-progress-bar.js';
 import { loadSettings, type GlobalOptions, type Settings } from './load-settings.js';
 import { openPlatform } from './open-platform.js';
+import { readMappingFile } from './read-mapping-file.js';
 import { ownServiceAccess } from './service-access.js';
 
 export interface ImportOptions extends GlobalOptions {
@@ -74,17 +74,6 @@ async function plan(files: readonly string[], { mapping, device }: ImportOptions
     if (problem !== undefined) throw new OperationalError('wrong_usage', `${path}: ${problem.message}`);
   }
   return planned;
-}
-
-function readMappingFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new OperationalError('wrong_usage', `The mapping file ${path} cannot be read: ${error.message}`, {
-      cause: error,
-    });
-  }
 }
 
 /** The service that holds the data directory, or the directory itself when nobody does. */

@@ -1,0 +1,51 @@
+/** A recording through operating states, rules and detector, and on to episodes with their diagnoses. */
+import type { Config } from '../config/schema.js';
+import { ZScoreDetector } from '../pipeline/detection/z-score-detector.js';
+import { DeviceTable } from '../pipeline/device-table.js';
+import type { Episode } from '../pipeline/episodes/episode.js';
+import { EpisodeTracker } from '../pipeline/episodes/episode-tracker.js';
+import { Evaluator } from '../pipeline/evaluator.js';
+import { TemperatureBaseline } from '../pipeline/quality/temperature-baseline.js';
+import type { ReadingBatch } from '../telemetry/reading-batch.js';
+import type { Recording } from './recording.js';
+
+export interface Judgement {
+  readonly episodes: readonly { readonly deviceId: string; readonly episode: Episode }[];
+  readonly records: number;
+  readonly rejected: number;
+  readonly devices: number;
+}
+
+/** Judges it with the detector of the configuration and the default profile of a well. */
+export function judgeRecording({ batch, rejected }: Recording, config: Config): Judgement {
+  const devices = new DeviceTable({
+    maxDevices: Number.POSITIVE_INFINITY,
+    expectedChannels: config.quality.expectedChannels,
+  });
+  for (let row = 0; row < batch.length; row++) batch.device[row] = devices.add(batch.deviceId[row] as string) as number;
+  const baseline = new TemperatureBaseline({
+    timeConstantHours: config.detection.baselineHours,
+    warmUpRecords: config.detection.warmUpRecords,
+  });
+  const detector = new ZScoreDetector(baseline, config.detection);
+  const evaluator = new Evaluator({ devices, baseline, detector, timelySeconds: Number.POSITIVE_INFINITY });
+  evaluator.reserve();
+  const trackers = devices.ids.map(() => new EpisodeTracker());
+  const episodes: { deviceId: string; episode: Episode }[] = [];
+  for (const row of inTimeOrder(batch)) {
+    const device = batch.device[row] as number;
+    evaluator.evaluate(batch, row, row + 1);
+    const episode = trackers[device]?.add(batch, row);
+    if (episode !== undefined) episodes.push({ deviceId: devices.ids[device] as string, episode });
+  }
+  for (const [device, tracker] of trackers.entries())
+    for (const episode of tracker.finish()) episodes.push({ deviceId: devices.ids[device] as string, episode });
+  episodes.sort((a, b) => a.deviceId.localeCompare(b.deviceId) || a.episode.startUs - b.episode.startUs);
+  return { episodes, records: batch.length, rejected, devices: devices.size };
+}
+
+/** The rows by time: historians export the newest first, or a channel after the other. */
+function inTimeOrder({ timestampUs, length }: ReadingBatch): Uint32Array {
+  const rows = Uint32Array.from({ length }, (_, row) => row);
+  return rows.sort((a, b) => (timestampUs[a] as number) - (timestampUs[b] as number) || a - b);
+}
