@@ -7,5 +7,6 @@ await runBenchmarks({
   'https-ingest': async () => (await import('./server/ingest.js')).benchmarkHttpsIngest(),
   'mixed-load': async () => (await import('./server/mixed.js')).benchmarkMixedLoad(),
   'naive-design': async () => (await import('./server/naive.js')).benchmarkNaiveDesign(),
+  archive: async () => (await import('./server/archive.js')).benchmarkArchive(),
   'legacy-migration': async () => (await import('./server/legacy-migration.js')).benchmarkLegacyMigration(),
 });

@@ -37,35 +37,33 @@ export interface Services {
 const SETTINGS = ['shared_buffers=2GB', 'max_wal_size=16GB', 'checkpoint_timeout=30min', 'wal_compression=off'];
 const TABLES = 'telemetry, devices, device_latest, device_state, dead_letters, ledger';
 
+export type DatabaseService = Pick<Services, 'databaseUrl' | 'database' | 'databaseName' | 'dataDir'>;
+
+/** The same without queue and device state, for what needs neither. */
+export async function withDatabase<T>(work: (service: DatabaseService) => Promise<T>): Promise<T> {
+  const putAway: (() => Promise<unknown>)[] = [];
+  try {
+    return await work(await startDatabaseService(putAway));
+  } finally {
+    for (const close of putAway.reverse()) await close();
+  }
+}
+
 /** Starts them, lets `work` measure, and removes them. */
 export async function withServices<T>(work: (services: Services) => Promise<T>): Promise<T> {
   const putAway: (() => Promise<unknown>)[] = [];
   try {
-    const dataDir = await mkdtemp(join(tmpdir(), 'downhole-bench-'));
-    putAway.push(() => rm(dataDir, { recursive: true, force: true }));
-    const databaseUrl = await startDatabase(putAway);
-    const database = await openDatabase(
-      { dataDir, database: { url: databaseUrl, poolSize: 4, statementTimeoutMs: 600_000 } },
-      silentEvents(),
-    );
-    putAway.push(() => database.close());
-    const { timescale, timescaleVersion, postgresVersion } = database.capabilities;
-    await migrate(database, {
-      events: silentEvents(),
-      ...(timescale === 'community' ? { variables: { chunkHours: 24 } } : { subset: 'plain' }),
-    });
+    const service = await startDatabaseService(putAway);
+    const { database, dataDir } = service;
     const rabbitmq = await startRabbitmq();
     putAway.push(() => rabbitmq.remove());
     const redis = await startRedis();
     putAway.push(() => redis.remove());
     const config = loadConfig({ environment: {}, overrides: { dataDir, 'queue.url': rabbitmq.url } });
     return await work({
-      databaseUrl,
-      database,
-      databaseName: `PostgreSQL ${postgresVersion} ${timescaleVersion === null ? 'without TimescaleDB' : `with TimescaleDB ${timescaleVersion}`}`,
+      ...service,
       queueUrl: rabbitmq.url,
       redis,
-      dataDir,
       openBroker: () => openBroker(config, silentEvents()),
       async emptyQueue() {
         await rabbitmq.control('purge_queue', 'telemetry_queue');
@@ -78,6 +76,24 @@ export async function withServices<T>(work: (services: Services) => Promise<T>):
   } finally {
     for (const close of putAway.reverse()) await close();
   }
+}
+
+async function startDatabaseService(putAway: (() => Promise<unknown>)[]): Promise<DatabaseService> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'downhole-bench-'));
+  putAway.push(() => rm(dataDir, { recursive: true, force: true }));
+  const databaseUrl = await startDatabase(putAway);
+  const database = await openDatabase(
+    { dataDir, database: { url: databaseUrl, poolSize: 4, statementTimeoutMs: 600_000 } },
+    silentEvents(),
+  );
+  putAway.push(() => database.close());
+  const { timescale, timescaleVersion, postgresVersion } = database.capabilities;
+  await migrate(database, {
+    events: silentEvents(),
+    ...(timescale === 'community' ? { variables: { chunkHours: 24 } } : { subset: 'plain' }),
+  });
+  const extension = timescaleVersion === null ? 'without TimescaleDB' : `with TimescaleDB ${timescaleVersion}`;
+  return { databaseUrl, database, databaseName: `PostgreSQL ${postgresVersion} ${extension}`, dataDir };
 }
 
 async function startDatabase(putAway: (() => Promise<unknown>)[]): Promise<string> {

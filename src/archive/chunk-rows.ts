@@ -1,14 +1,9 @@
 /** The rows of a chunk on their way out of the database, in bounded memory. */
-import type { Database, Row, Session } from '../storage/database.js';
+import type { Database, Session } from '../storage/database.js';
 import { sqlTimestamp } from '../telemetry/timestamp.js';
-import {
-  archivedValue,
-  readText,
-  selectColumn,
-  selectText,
-  type ArchivedColumn,
-  type ArchivedValue,
-} from './column-types.js';
+import { readText, selectText, type ArchivedColumn } from './column-types.js';
+import { CopyDecoder } from './copy-decoder.js';
+import { createRowGroup, type RowGroup } from './row-group.js';
 
 /** Epoch microseconds, the end exclusive: a chunk, or where there are none a UTC day. */
 export interface ChunkRange {
@@ -16,18 +11,8 @@ export interface ChunkRange {
   readonly endUs: number;
 }
 
-/** Some rows, a column an array. */
-export interface RowPage {
-  readonly rows: number;
-  readonly values: readonly ArchivedValue[][];
-  /** Sum of `hash_record_extended` of these rows. */
-  readonly hash: bigint;
-}
-
-const ROWS_A_PAGE = 10_000;
 /** Where everybody waits for the one connection: a fraction of a second. */
 const ROWS_A_SLICE = 5000;
-const HASH = '_hash';
 
 /** Runs a slice of work; the embedded database is left alone for a while after each. */
 export type Pace = <T>(work: () => Promise<T>) => Promise<T>;
@@ -40,80 +25,81 @@ const bounds = ({ startUs, endUs }: ChunkRange): [string, string] => [sqlTimesta
  * snapshot, which lasts as long as `work` does. Where there is a single one it would be taken from everybody else for as
  * long, so there they come in slices of their own, and a row that comes in meanwhile may be among them or not. Either
  * way the hashes are those of the rows that were handed over, which is what makes the part comparable with the chunk.
+ * A group is used again for the next rows: it is the taker's until he asks for another.
  */
 export function withChunkRows<T>(
   database: Database,
   range: ChunkRange,
   columns: readonly ArchivedColumn[],
   pace: Pace,
-  work: (pages: AsyncIterable<RowPage>) => Promise<T>,
+  work: (groups: AsyncIterable<RowGroup>) => Promise<T>,
 ): Promise<T> {
-  if (database.capabilities.concurrency === 1) return work(pagesByDevice(database, range, columns, pace));
+  if (database.capabilities.concurrency === 1) return work(groupsByDevice(database, range, columns, pace));
   return database.transaction(
     async (session) => {
       // The upload may be slower than what a server takes for somebody who has gone away.
       await session.execute('SET LOCAL idle_in_transaction_session_timeout = 0');
-      return work(pagesOfSnapshot(session, range, columns));
+      return work(groupsOfSnapshot(session, range, columns));
     },
     { isolation: 'repeatable read', readOnly: true, statementTimeoutMs: 0 },
   );
 }
 
 const selectRows = (columns: readonly ArchivedColumn[]): string =>
-  `SELECT ${columns.map(selectColumn).join(', ')}, hash_record_extended(t, 0) AS "${HASH}" FROM telemetry t`;
+  `SELECT ${columns.map(({ name }) => `t."${name.replaceAll('"', '""')}"`).join(', ')}, hash_record_extended(t, 0) FROM telemetry t`;
 
-async function* pagesOfSnapshot(
+async function* groupsOfSnapshot(
   session: Session,
   range: ChunkRange,
   columns: readonly ArchivedColumn[],
-): AsyncGenerator<RowPage> {
-  const [start, end] = bounds(range);
-  // A cursor takes no parameters where it is declared; both are made by us, of numbers.
-  const where = RANGE.replace('$1', `'${start}'`).replace('$2', `'${end}'`);
-  await session.execute(
-    `DECLARE archived NO SCROLL CURSOR FOR ${selectRows(columns)} WHERE ${where} ORDER BY t.device_id, t."timestamp"`,
-  );
-  for (;;) {
-    const rows = await session.query(`FETCH ${ROWS_A_PAGE} FROM archived`);
-    if (rows.length > 0) yield pageOf(rows, columns);
-    if (rows.length < ROWS_A_PAGE) return;
-  }
+): AsyncGenerator<RowGroup> {
+  const sql = `${selectRows(columns)} WHERE ${literalRange(bounds(range))} ORDER BY t.device_id, t."timestamp"`;
+  const decoder = new CopyDecoder(createRowGroup(columns));
+  for await (const chunk of session.copyOut(sql)) yield* decoder.push(chunk);
+  yield* decoder.flush();
 }
 
-async function* pagesByDevice(
+/** COPY takes no parameters; both are made by us, of numbers. */
+const literalRange = ([start, end]: readonly [string, string]): string =>
+  RANGE.replace('$1', `'${start}'`).replace('$2', `'${end}'`);
+
+async function* groupsByDevice(
   database: Database,
   range: ChunkRange,
   columns: readonly ArchivedColumn[],
   pace: Pace,
-): AsyncGenerator<RowPage> {
+): AsyncGenerator<RowGroup> {
   const [start, end] = bounds(range);
   // GROUP BY: a DISTINCT may be planned as a SkipScan, which was seen not to end.
   const devices = await pace(() =>
     database.query<{ device_id: string }>(
-      `SELECT ${selectText('device_id')} AS device_id FROM telemetry t WHERE ${RANGE} GROUP BY t.device_id ORDER BY t.device_id`,
+      `SELECT ${selectText('device_id')} AS device_id FROM telemetry t WHERE ${RANGE}
+       GROUP BY t.device_id ORDER BY t.device_id`,
       [start, end],
     ),
   );
-  const sql = `${selectRows(columns)} WHERE ${RANGE} AND t.device_id = $3 ORDER BY t."timestamp" LIMIT ${ROWS_A_SLICE}`;
-  const time = columns.findIndex(({ name }) => name === 'timestamp');
+  const decoder = new CopyDecoder(createRowGroup(columns));
   for (const { device_id } of devices) {
-    for (let from = start; ;) {
-      const page = pageOf(await pace(() => database.query(sql, [from, end, readText(device_id)])), columns);
-      if (page.rows > 0) yield page;
-      if (page.rows < ROWS_A_SLICE) break;
-      from = sqlTimestamp(Number(page.values[time]?.at(-1)) + 1);
+    const device = `t.device_id = ${quoted(readText(device_id))}`;
+    for (let from: string | undefined = start; from !== undefined;) {
+      const where = `${literalRange([from, end])} AND ${device} ORDER BY t."timestamp" LIMIT ${ROWS_A_SLICE}`;
+      const chunks = await pace(() => collect(database.copyOut(`${selectRows(columns)} WHERE ${where}`)));
+      const before = decoder.rows;
+      decoder.restart();
+      for (const chunk of chunks) yield* decoder.push(chunk);
+      from = decoder.rows - before < ROWS_A_SLICE ? undefined : sqlTimestamp(decoder.lastTimeUs + 1);
     }
   }
+  yield* decoder.flush();
 }
 
-function pageOf(rows: readonly Row[], columns: readonly ArchivedColumn[]): RowPage {
-  let hash = 0n;
-  for (const row of rows) hash += BigInt(row[HASH] as number | bigint);
-  return {
-    rows: rows.length,
-    values: columns.map(({ name, type }) => rows.map((row) => archivedValue(type, row[name]))),
-    hash,
-  };
+/** As a literal of a standard string. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }
 
 /**

@@ -8,5 +8,8 @@ export function databaseOnDemand(open: () => Promise<Database>): Session {
     execute: async (sql, parameters) => (await open()).execute(sql, parameters),
     script: async (sql) => (await open()).script(sql),
     copyBinary: async (target, data) => (await open()).copyBinary(target, data),
+    async *copyOut(sql) {
+      yield* (await open()).copyOut(sql);
+    },
   };
 }

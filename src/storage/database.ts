@@ -47,6 +47,12 @@ export interface Session {
    * @returns rows loaded
    */
   copyBinary(target: string, data: readonly Uint8Array[]): Promise<number>;
+  /**
+   * Bulk read: the rows of a query without parameters as one complete stream of the binary COPY format, in chunks that end
+   * anywhere. On a server as they come, as fast as they are taken; whoever stops half-way gives up the connection. The
+   * embedded database holds all of it in memory first: ask for slices there.
+   */
+  copyOut(sql: string): AsyncIterable<Uint8Array>;
 }
 
 export interface TransactionOptions {

@@ -52,6 +52,10 @@ class EmbeddedSession implements Session {
     return (await this.#call({ kind: 'copy', target, data }, [data.buffer])) as number;
   }
 
+  async *copyOut(sql: string): AsyncGenerator<Uint8Array> {
+    yield (await this.#call({ kind: 'copyOut', sql })) as Uint8Array;
+  }
+
   /** Every later call is a mistake of the caller: the connection belongs to somebody else by then. */
   finish(): void {
     this.#finished = true;
@@ -127,6 +131,10 @@ export class EmbeddedDatabase implements Database {
 
   copyBinary(target: string, data: readonly Uint8Array[]): Promise<number> {
     return this.#turn((connection) => new EmbeddedSession(connection).copyBinary(target, data));
+  }
+
+  async *copyOut(sql: string): AsyncGenerator<Uint8Array> {
+    yield await this.#turn((connection) => connection.call({ kind: 'copyOut', sql }) as Promise<Uint8Array>);
   }
 
   transaction<T>(work: (session: Session) => Promise<T>, options: TransactionOptions = {}): Promise<T> {

@@ -15,6 +15,7 @@ export type Operation =
       readonly tidy: boolean;
     }
   | { readonly kind: 'copy'; readonly target: string; readonly data: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'copyOut'; readonly sql: string }
   | { readonly kind: 'commit' }
   /** Between transactions only. */
   | { readonly kind: 'maintain' }

@@ -95,6 +95,16 @@ export class ServerDatabase implements Database {
     return this.#withSession((session) => session.copyBinary(target, data));
   }
 
+  async *copyOut(sql: string): AsyncGenerator<Uint8Array> {
+    if (this.#closing !== null) throw databaseClosed();
+    const session = await this.#takeSession();
+    try {
+      yield* session.copyOut(sql);
+    } finally {
+      session.release();
+    }
+  }
+
   transaction<T>(work: (session: Session) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     return this.#withSession(async (session) => {
       await session.execute(beginStatement(options));
@@ -163,20 +173,22 @@ export class ServerDatabase implements Database {
 
   async #withSession<T>(work: (session: ServerSession) => Promise<T>): Promise<T> {
     return this.#track(async () => {
-      if (this.#pool.waitingCount >= MAX_WAITING_CALLS) throw databaseBusy(this.#pool.waitingCount);
-      let client: pg.PoolClient;
-      try {
-        client = await this.#pool.connect();
-      } catch (error) {
-        throw toDatabaseError(error);
-      }
-      const session = new ServerSession(client, this.#statementTimeoutMs);
+      const session = await this.#takeSession();
       try {
         return await work(session);
       } finally {
         session.release();
       }
     });
+  }
+
+  async #takeSession(): Promise<ServerSession> {
+    if (this.#pool.waitingCount >= MAX_WAITING_CALLS) throw databaseBusy(this.#pool.waitingCount);
+    try {
+      return new ServerSession(await this.#pool.connect(), this.#statementTimeoutMs);
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
   }
 
   async #track<T>(work: () => Promise<T>): Promise<T> {

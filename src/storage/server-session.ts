@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import type { Row, Session, SqlValue } from './database.js';
 import { splitStatements } from './split-statements.js';
 import { isConnectionFailure, toDatabaseError } from './sql-state.js';
@@ -68,6 +68,30 @@ export class ServerSession implements Session {
       await finished;
       return stream.rowCount;
     });
+  }
+
+  async *copyOut(sql: string): AsyncGenerator<Uint8Array> {
+    if (this.#finished) throw transactionFinished();
+    const stream = this.#client.query(copyTo(`COPY (${sql}) TO STDOUT WITH (FORMAT binary)`));
+    const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    let isOver = false;
+    try {
+      for (;;) {
+        const next = await this.#exchange(() => chunks.next());
+        if (next.done === true) break;
+        yield next.value;
+      }
+      isOver = true;
+    } catch (error) {
+      isOver = true;
+      throw error;
+    } finally {
+      if (!isOver) {
+        // Nobody takes the rest, and the server cannot be told to keep it.
+        this.#broken = true;
+        disconnect(this.#client);
+      }
+    }
   }
 
   /** Sets the longest statement of the open transaction; 0 for none. */

@@ -465,6 +465,46 @@ export function describeDatabase(name: string, open: () => Promise<DatabaseUnder
       });
     });
 
+    describe('copyOut', () => {
+      const bytesOf = async (session: Pick<Database, 'copyOut'>, sql: string): Promise<Buffer> => {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of session.copyOut(sql)) chunks.push(Uint8Array.from(chunk));
+        return Buffer.concat(chunks);
+      };
+
+      it('gives the rows of a query as copyBinary takes them, in a transaction too', async () => {
+        const table = await createTable();
+        const rows = Array.from({ length: 20_000 }, (_, id): [number, number | null] => [id, id % 3 ? id / 4 : null]);
+        const stream = Buffer.concat(binaryRows(rows));
+        await database.copyBinary(`${table} (id, value)`, [stream]);
+        const sql = `SELECT id, value FROM ${table} ORDER BY id`;
+        expect((await bytesOf(database, sql)).equals(stream)).toBe(true);
+        expect((await bytesOf(database, `${sql} LIMIT 0`)).equals(Buffer.concat(binaryRows([])))).toBe(true);
+        await database.transaction(async (session) => {
+          await session.execute(`DELETE FROM ${table} WHERE id > 0`);
+          expect((await bytesOf(session, sql)).equals(Buffer.concat(binaryRows([[0, null]])))).toBe(true);
+          expect(await session.query(`SELECT count(*)::int AS n FROM ${table}`)).toEqual([{ n: 1 }]);
+        });
+      });
+
+      it('says what is wrong with the query, and harms nothing that follows', async () => {
+        expect(sqlStateOf(await failureOf(bytesOf(database, 'SELECT FROM not_there')))).toBe('42P01');
+        const error = await failureOf(bytesOf(database, 'SELECT 1 / (5000 - n) FROM generate_series(1, 6000) n'));
+        expect(sqlStateOf(error)).toBe('22012');
+        expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      });
+
+      it('can be left half-way', async () => {
+        const half = async (session: Pick<Database, 'copyOut'>): Promise<void> => {
+          for await (const chunk of session.copyOut('SELECT n FROM generate_series(1, 100000) n'))
+            if (chunk.length > 0) return;
+        };
+        await half(database);
+        for (let times = 0; times < 4; times++) await half(database);
+        expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      });
+    });
+
     describe('tryExclusive', () => {
       it('lets one in and sends the other away at once', async () => {
         const { opened, open: finish } = gate();

@@ -207,6 +207,23 @@ describe.each(targets)('the archive, $name', ({ open }) => {
     ]);
   });
 
+  it('knows one NaN, whatever its sign, and refuses a time that Parquet does not know', async () => {
+    const day = daysAgo(70);
+    await insertRows(database, rows(day, 'nan', 2));
+    await database.execute(
+      `UPDATE telemetry SET anomaly_score = 'Infinity'::real - 'Infinity'::real WHERE device_id = 'nan'`,
+    );
+    expect(await archiver.archiveChunk(rangeOf(day))).toBe('archived');
+    const [part] = await partsOf(day);
+    const found = await rowsOfParquet(join(directory.path, part?.objectKey ?? ''));
+    expect(found.map(({ anomaly_score }) => anomaly_score)).toEqual([Number.NaN, Number.NaN]);
+    expect(found).toEqual(await rowsOfDay(database, day));
+    await database.execute(`UPDATE telemetry SET ingestion_timestamp = '-infinity' WHERE device_id = 'nan'`);
+    await expect(archiver.archiveChunk(rangeOf(day))).rejects.toMatchObject({ code: 'archive_column_type' });
+    expect((await partsOf(day)).map(({ state }) => state)).toEqual(['stale', 'exporting']);
+    await database.execute(`DELETE FROM telemetry WHERE device_id = 'nan'`);
+  });
+
   it('is not written twice by two processes at a time', async () => {
     const day = daysAgo(63);
     await insertRows(database, rows(day, 'twice', 50));
