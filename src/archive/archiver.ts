@@ -24,6 +24,7 @@ import {
   markChecked,
   markStale,
   markVerified,
+  noteDamage,
   recordFigures,
   type ArchivePart,
 } from './part-table.js';
@@ -171,6 +172,7 @@ export class Archiver {
     for (const part of await listParts(this.#database, { counting: true })) {
       if (part.figures === undefined) continue;
       const damage = await findDamage(this.#store, part, part.figures);
+      await noteDamage(this.#database, part.id, damage ?? null);
       if (damage !== undefined) {
         this.#events.emit('archive_part_damaged', { ...described(part), damage });
         await markStale(this.#database, part.id);

@@ -95,6 +95,29 @@ const COUNTING = `
     SELECT FROM archive_parts later
     WHERE later.range_start = p.range_start AND later.revision > p.revision AND later.state IN ('verified', 'dropped')))`;
 
+/** A part that counts and is damaged or missing in the store. */
+export interface DamagedPart {
+  readonly fromUs: number;
+  readonly revision: number;
+  readonly damage: string;
+}
+
+/** What the last verification of each part found; oldest first. */
+export async function listDamagedParts(session: Session): Promise<DamagedPart[]> {
+  return session.query<DamagedPart & Record<string, unknown>>(
+    `SELECT (extract(epoch FROM range_start) * 1000000)::bigint AS "fromUs", revision, damage
+     FROM (SELECT * FROM archive_parts p ${COUNTING}) counting WHERE damage IS NOT NULL ORDER BY range_start, revision`,
+  );
+}
+
+/** Notes what a verification found. @param damage null: the part is whole */
+export async function noteDamage(session: Session, id: number, damage: string | null): Promise<void> {
+  await session.execute('UPDATE archive_parts SET damage = $2 WHERE id = $1 AND damage IS DISTINCT FROM $2', [
+    id,
+    damage,
+  ]);
+}
+
 /** The part of the highest revision. */
 export async function latestPart(session: Session, range: ChunkRange): Promise<ArchivePart | undefined> {
   const rows = await session.query<PartRow>(

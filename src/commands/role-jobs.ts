@@ -1,8 +1,11 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
+import { AlertKeeper } from '../alerts/alert-keeper.js';
+import { WebhookHook } from '../alerts/deliver-webhook.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import type { Database } from '../storage/database.js';
 import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
+import { alertSources } from './alert-sources.js';
 import { openArchiver } from './open-archiver.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
@@ -26,10 +29,20 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
+  closers.add(watchForAlerts(parts.settings, database, jobs));
   return {
     probes: [parts.databaseProbe()],
     stop: () => closers.close(),
   };
+}
+
+/** Begins to look for what somebody should know; returns how to end it. */
+function watchForAlerts({ config, events }: Settings, database: Database, jobs: JobRunner): () => Promise<void> {
+  const { webhookUrl: url, webhookSecret: secret, diskDays } = config.alerts;
+  const hook = url === '' ? undefined : new WebhookHook({ url, secret, events });
+  const keeper = new AlertKeeper({ sources: alertSources(database, jobs, diskDays), hook, events });
+  keeper.start();
+  return () => keeper.stop();
 }
 
 /** All jobs of this database, whoever asks; not started. Nothing is connected to before a job runs. */
@@ -41,5 +54,5 @@ export async function buildJobRunner(database: Database, settings: Settings): Pr
     archiver,
     places: storagePlaces(config),
   });
-  return new JobRunner({ database, events, jobs });
+  return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailures });
 }

@@ -231,6 +231,23 @@ export const EVENTS = {
     'a job has failed several times in a row: look at `downhole jobs history`; it is tried again all the same',
   ),
   job_recovered: event<{ job: string; attempts: number }>('info', 'a job that was failing has succeeded'),
+  // alerts
+  alert_raised: event<{ key: string; kind: string; summary: string }>('warn', 'alert', (metrics, { kind }) =>
+    metrics.add('alerts_raised_total', 1, { kind }),
+  ),
+  alert_resolved: event<{ key: string; kind: string; summary: string }>('info', 'what an alert told of has passed'),
+  alert_delivered: event<{ key: string; attempt: number }>('debug', 'alert delivered', (metrics) =>
+    metrics.add('alert_deliveries_total', 1, { result: 'delivered' }),
+  ),
+  alert_undelivered: event<{ key: string; state: string; attempts: number; reason: string }>(
+    'error',
+    'an alert could not be delivered and is given up; look at alerts.webhookUrl and at what answers there',
+    (metrics) => metrics.add('alert_deliveries_total', 1, { result: 'undelivered' }),
+  ),
+  alert_source_failed: event<{ source: string; error: unknown }>(
+    'warn',
+    'what is the case cannot be told; alerts stay as they are',
+  ),
   // archive
   archive_part_verified: event<{
     from: string;

@@ -131,6 +131,12 @@ export const METRICS = {
     labels: ['job'],
   },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
+  alerts_raised_total: { type: 'counter', help: 'Alerts that came up in this process.', labels: ['kind'] },
+  alert_deliveries_total: {
+    type: 'counter',
+    help: 'Alerts by what became of them at the webhook: delivered, undelivered.',
+    labels: ['result'],
+  },
   archive_rows_total: { type: 'counter', help: 'Rows archived by this process, verified.', labels: [] },
   archive_bytes_total: { type: 'counter', help: 'Bytes of the parts that they are in.', labels: [] },
   archive_part_seconds: {
