@@ -8,5 +8,6 @@ await runBenchmarks({
   'mixed-load': async () => (await import('./server/mixed.js')).benchmarkMixedLoad(),
   'naive-design': async () => (await import('./server/naive.js')).benchmarkNaiveDesign(),
   archive: async () => (await import('./server/archive.js')).benchmarkArchive(),
+  restore: async () => (await import('./server/restore.js')).benchmarkRestore(),
   'legacy-migration': async () => (await import('./server/legacy-migration.js')).benchmarkLegacyMigration(),
 });

@@ -1,6 +1,7 @@
 /** `downhole archive` as the command line knows it; its code is loaded when it runs. */
 import type { Command } from 'commander';
 import { collect } from './collect-option.js';
+import type { QueryOptions } from './archive-query.js';
 import type { ClearOptions, RestoreOptions } from './archive-restore.js';
 
 const ARCHIVE_HELP = `
@@ -64,6 +65,19 @@ Examples:
   downhole archive clear --from 2026-03-01 --to 2026-03-08
   downhole archive clear --all`;
 
+const QUERY_HELP = `
+DuckDB's SQL over the view "telemetry": the columns of telemetry, and year, month, day of the part that a row is in. Every
+reading is there once. With --from and --to only the parts of that range are fetched, into "archive-cache" in the data
+directory, and the view has that range alone; a condition on "timestamp" in the SQL does not spare fetching. Each part is
+compared with its checksum before it is read. The SQL can read nothing but the view.
+
+--with-hot: chunks that are still in the database are read from there, whether they are archived or not.
+
+Examples:
+  downhole archive query --from 2026-03-01 --to 2026-04-01 \\
+    "SELECT device_id, avg(temperature) FROM telemetry GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
+  downhole archive query --from 90d --to 0d --with-hot --format csv "SELECT count(*) FROM telemetry"`;
+
 export function addArchiveCommands(program: Command): void {
   const archive = program
     .command('archive')
@@ -88,6 +102,21 @@ export function addArchiveCommands(program: Command): void {
     .addHelpText('after', VERIFY_HELP)
     .action(async (options: object) => (await import('./archive.js')).verifyArchive({ ...program.opts(), ...options }));
   addRestoreCommands(program, archive);
+  archive
+    .command('query')
+    .description('ask the archive in SQL')
+    .argument('<sql>', 'one SELECT from telemetry')
+    .option('--from <T>', 'first moment')
+    .option('--to <T>', 'end, exclusive')
+    .option('--with-hot', 'with what is in the database beside it')
+    .option('--format <format>', 'table, json or csv', 'table')
+    .option('--limit <n>', 'rows at most', '10000')
+    .option('--cache-mb <n>', 'disk for parts that were fetched', '10000')
+    .option('--memory-mb <n>', 'memory of the query; what is more goes to the disk', '512')
+    .addHelpText('after', QUERY_HELP)
+    .action(async (sql: string, options: QueryOptions) =>
+      (await import('./archive-query.js')).queryArchiveCommand(sql, { ...program.opts(), ...options }),
+    );
 }
 
 function addRestoreCommands(program: Command, archive: Command): void {

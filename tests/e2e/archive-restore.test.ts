@@ -9,6 +9,7 @@ import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { downhole, runCommand } from '../support/service.js';
 import { openPlainTarget, type PlainTarget } from '../support/storage-targets.js';
+import { createTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.js';
 import { insertRows, randomRow, seededRandom } from '../support/telemetry-rows.js';
 
 const DAYS = 3;
@@ -22,6 +23,7 @@ describe('downhole archive restore', () => {
   let postgres: PostgresServer;
   let azurite: Azurite;
   let proxy: FaultProxy;
+  let directory: TemporaryDirectory;
   let target: PlainTarget;
   let environment: Record<string, string>;
   let rows: Record<string, unknown>[][];
@@ -33,6 +35,7 @@ describe('downhole archive restore', () => {
     postgres = await startPostgres();
     azurite = await startAzurite();
     proxy = await startFaultProxy(azurite.port);
+    directory = createTemporaryDirectory('query');
     target = await openPlainTarget(postgres);
     // Days are those of UTC, whatever the zone of the server and of the shell; this one changes its clocks in the year.
     await target.database.execute(
@@ -60,6 +63,7 @@ describe('downhole archive restore', () => {
   afterAll(async () => {
     await target.remove();
     await proxy.close();
+    await directory.remove();
     await azurite.remove();
     await postgres.remove();
   });
@@ -112,5 +116,23 @@ describe('downhole archive restore', () => {
     expect((await archive('clear')).code).toBe(2);
     expect((await archive('restore', ...range, '--into', 'devices')).code).toBe(2);
     expect((await archive('restore', '--from', date(firstUs), '--to', date(firstUs))).code).toBe(2);
+  }, 60_000);
+
+  it('answers SQL over the archive', async () => {
+    const environmentOf = { ...environment, DOWNHOLE_DATA_DIR: directory.path };
+    const query = (...args: string[]) => runCommand(['archive', 'query', ...args], environmentOf);
+    const sql = `SELECT device_id, count(*) AS n, min("timestamp") AS first FROM telemetry WHERE device_id = 'last' GROUP BY 1`;
+    const last = `${date(firstUs)}T23:59:59.999000Z`;
+    expect((await query(...range, '--format', 'csv', sql)).stdout).toBe(`device_id,n,first\r\nlast,3,${last}\r\n`);
+    expect(JSON.parse((await query(...range, '--with-hot', '--format', 'json', sql)).stdout)).toEqual([
+      { device_id: 'last', n: 3, first: last },
+    ]);
+    const cut = await query('--limit', '2', 'SELECT device_id FROM telemetry');
+    expect(cut.stdout.split('\n')).toHaveLength(4);
+    expect(cut.stderr).toMatch(/only the first 2 rows/);
+    const wrong = await query('SELECT nothing FROM telemetry');
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(/^downhole: The query failed: .*nothing/);
+    expect((await query('--with-hot', 'SELECT 1')).code).toBe(2);
   }, 60_000);
 });
