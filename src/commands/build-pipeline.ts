@@ -1,7 +1,6 @@
 /** Builds the pipeline between the queues, a database and the device state. */
 import { DeviceStates } from '../pipeline/device-states.js';
 import { DeviceTable } from '../pipeline/device-table.js';
-import { ZScoreDetector } from '../pipeline/detection/z-score-detector.js';
 import { Evaluator } from '../pipeline/evaluator.js';
 import type { LossLedger } from '../pipeline/loss-ledger.js';
 import { Pipeline } from '../pipeline/pipeline.js';
@@ -12,6 +11,7 @@ import { DeviceDirectory } from '../storage/device-directory.js';
 import type { DeviceStateStore } from '../storage/device-state.js';
 import { readNewerRows } from '../storage/newer-rows.js';
 import { TelemetryWriter } from '../storage/telemetry-writer.js';
+import { buildDetector } from './build-detector.js';
 import type { Settings } from './load-settings.js';
 
 /** Epoch microseconds. */
@@ -35,7 +35,7 @@ export async function buildPipeline(
     timeConstantHours: config.detection.baselineHours,
     warmUpRecords: config.detection.warmUpRecords,
   });
-  const detector = new ZScoreDetector(baseline, config.detection);
+  const detector = buildDetector(config.detection, baseline);
   const { timelySeconds } = config.quality;
   const evaluator = new Evaluator({ devices, baseline, detector, timelySeconds });
   const registry = new DeviceDirectory(database);

@@ -16,7 +16,10 @@ export interface Judgement {
   readonly devices: number;
 }
 
-/** Judges it with the detector of the configuration and the default profile of a well. */
+/**
+ * Judges it with the rules, the z-score and the default profile of a well. The level shifts that the pipeline finds are left out: a
+ * change of the choke is one, and the signatures are tested without.
+ */
 export function judgeRecording({ batch, rejected }: Recording, config: Config): Judgement {
   const devices = new DeviceTable({
     maxDevices: Number.POSITIVE_INFINITY,

@@ -227,7 +227,10 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     detection: section({
-      detector: Type.Enum(['z-score'], { default: 'z-score', description: 'Which anomaly detector runs.' }),
+      detector: Type.Enum(['level-shift', 'z-score'], {
+        default: 'level-shift',
+        description: 'Which anomaly detector runs: of all channels, or of the temperature alone.',
+      }),
       zThreshold: Type.Number({
         default: 3,
         exclusiveMinimum: 0,

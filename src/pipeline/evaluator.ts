@@ -7,9 +7,10 @@ import { OperatingState } from '../telemetry/operating-state.js';
 import { QualityFlag } from '../telemetry/quality-flags.js';
 import { scoreOfFlags } from '../telemetry/quality-score.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
+import type { DeviceProfile } from '../storage/device-registry.js';
 import type { Detector, DetectorState } from './detection/detector.js';
 import type { DeviceTable, WellLimits } from './device-table.js';
-import { OperatingStates } from './operating-states.js';
+import { OperatingStates, type SavedOperation } from './operating-states.js';
 import { deviationFlag, lateFlag, missingFlags } from './quality/assess-quality.js';
 import type { BaselineState, TemperatureBaseline } from './quality/temperature-baseline.js';
 import { addRawValue } from './raw-values.js';
@@ -17,12 +18,7 @@ import { addRawValue } from './raw-values.js';
 const TEMPERATURE = CHANNEL_NAMES.indexOf('temperature');
 
 /** What is saved of a device between runs: the hash `device:{device_id}:stats`. */
-export type EvaluatorState = Partial<BaselineState> & {
-  readonly last_us: number;
-  readonly op_state: number;
-  readonly op_since_us: number;
-  readonly op_steady_hz: number;
-};
+export type EvaluatorState = Partial<BaselineState> & SavedOperation & { readonly last_us: number };
 
 export class Evaluator {
   readonly #devices: DeviceTable;
@@ -49,6 +45,12 @@ export class Evaluator {
     this.#baseline.reserve(count);
     this.#states.reserve(count);
     this.#detector.reserve(count);
+  }
+
+  /** Takes over what the device's row says; `reserve` was called for it. */
+  setProfile(device: number, profile: DeviceProfile): void {
+    this.#devices.setProfile(device, profile);
+    this.#detector.setProfile(device, profile.detection);
   }
 
   /**

@@ -265,11 +265,11 @@ export class Pipeline {
 
   /** Loads profile and state of the devices that are new to this process, and registers those new to the database. */
   async #meet(batch: ReadingBatch): Promise<true> {
-    const { devices, registry, states } = this.#parts;
+    const { devices, registry, states, evaluator } = this.#parts;
     const ids = [...devices.unmet];
     const profiles = await registry.meet(ids, batch);
-    await states.load(ids);
-    for (const [id, profile] of profiles) devices.setProfile(devices.find(id), profile);
+    for (const [id, profile] of profiles) evaluator.setProfile(devices.find(id), profile);
+    await states.load(ids); // which learns from stored rows as the profile says
     devices.unmet.clear();
     return true;
   }

@@ -12,6 +12,7 @@ import type { DeviceProfile, DeviceRegistry } from './device-registry.js';
 import { encodeLatest, INCOMING_COPY_TARGET, INCOMING_TABLE_SQL } from './device-directory-encoder.js';
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
 import { CATCH_UP_SQL, SEEN_SQL, TAKE_INCOMING_SQL } from './device-directory-sql.js';
+import { storedDetection } from './stored-detection.js';
 import type { WriteResult } from './telemetry-sink.js';
 
 const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
@@ -154,9 +155,11 @@ function earliest(deviceIds: readonly string[], batch: ReadingBatch): Map<string
 
 function storedProfile(row: Row): DeviceProfile {
   const expected = row['expected_channels'] as string[] | null;
+  const profile = row['profile'] as { limits?: unknown; detection?: unknown } | null;
   return {
     expectedChannels: expected && expected.filter((name): name is ChannelName => channelIndex(name) !== undefined),
-    limits: storedLimits((row['profile'] as { limits?: unknown } | null)?.limits),
+    limits: storedLimits(profile?.limits),
+    detection: storedDetection(profile?.detection),
   };
 }
 

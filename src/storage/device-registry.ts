@@ -1,5 +1,6 @@
 /** What the pipeline needs of the tables `devices` and `device_latest`. */
 import type { ChannelName } from '../telemetry/channels.js';
+import type { DetectionProfile } from '../telemetry/detection-profile.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { WriteResult } from './telemetry-sink.js';
 
@@ -9,6 +10,8 @@ export interface DeviceProfile {
   readonly expectedChannels: readonly ChannelName[] | null;
   /** The well's own limits by channel, canonical units, within what is physically possible. */
   readonly limits: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
+  /** Undefined: the defaults of the detector. */
+  readonly detection?: DetectionProfile | undefined;
 }
 
 export interface DeviceRegistry {

@@ -50,8 +50,8 @@ const records = (device: string, from: number, to: number, startMs = LONG_AGO_MS
     rpm: 2900,
   }));
 
-const hashOf = async (device: string): Promise<Record<string, string>> =>
-  (await redis.command('hgetall', `device:${device}:stats`)) as Record<string, string>;
+const hashOf = async (device: string, kind = 'stats'): Promise<Record<string, string>> =>
+  (await redis.command('hgetall', `device:${device}:${kind}`)) as Record<string, string>;
 
 const rows = async (): Promise<number> =>
   Number((await database.query('SELECT count(*) AS n FROM telemetry'))[0]?.['n']);
@@ -89,9 +89,38 @@ describe('device state in Redis, through the pipeline', () => {
     expect(await hashOf('w1')).toEqual(await undisturbed(100));
   });
 
+  it('has the detector go on bit by bit where it was, after a restart and after a kill', async () => {
+    const expected = async (): Promise<Record<string, string>> => {
+      await undisturbed(460);
+      return hashOf('undisturbed', 'det');
+    };
+    const first = await start();
+    await first.publish(records('w1', 0, 400));
+    await first.drained();
+    await first.stop();
+    const saved = await hashOf('w1', 'det');
+    const statsAt400 = await hashOf('w1');
+    expect(saved).toMatchObject({ detector: "'level-shift", version: '1' });
+    const second = await start();
+    await second.publish(records('w1', 400, 460));
+    await second.drained();
+    await second.stop();
+    const after = await hashOf('w1', 'det');
+    expect(after).toEqual(await expected());
+    // As after a kill: what was saved is older than the rows that are stored.
+    await redis.command('del', 'device:w1:det', 'device:w1:stats');
+    await redis.command('hset', 'device:w1:det', ...Object.entries(saved).flat());
+    await redis.command('hset', 'device:w1:stats', ...Object.entries(statsAt400).flat());
+    const third = await start();
+    await third.publish(records('w1', 459, 460));
+    await third.drained();
+    await third.stop();
+    expect(await hashOf('w1', 'det')).toEqual(after);
+  });
+
   it('takes over the mean and deviation that the installed base has written', async () => {
     await redis.command('hset', 'device:moved:stats', 'temp_mean', '80.5', 'temp_std', '1.5');
-    const pipeline = await start();
+    const pipeline = await start({ 'detection.detector': 'z-score' });
     await pipeline.publish([
       { device_id: 'moved', timestamp: new Date().toISOString(), temperature: 90 },
       { device_id: 'unknown', timestamp: new Date().toISOString(), temperature: 90 },

@@ -224,7 +224,10 @@ describe('pipeline', () => {
     ['a crash before the first checkpoint', false],
   ])('remembers its devices after %s', async (_, orderly) => {
     const directory = temporaryDirectory('memory');
-    const first = await startPipeline(database, directory, { 'detection.warmUpRecords': 30 });
+    const first = await startPipeline(database, directory, {
+      'detection.detector': 'z-score',
+      'detection.warmUpRecords': 30,
+    });
     const startMs = Date.now() - 200_000;
     const reading = (index: number, temperature: number): Record<string, unknown> => ({
       device_id: 'esp-1',
@@ -235,7 +238,10 @@ describe('pipeline', () => {
     await first.drained();
     await first.stop();
     if (!orderly) await database.execute('TRUNCATE device_state');
-    const second = await startPipeline(database, directory, { 'detection.warmUpRecords': 30 });
+    const second = await startPipeline(database, directory, {
+      'detection.detector': 'z-score',
+      'detection.warmUpRecords': 30,
+    });
     await second.publish([reading(100, 80.5), reading(101, 95), reading(50, 80)]);
     await second.drained();
     const rows = await database.query(

@@ -5,6 +5,7 @@
  * last at most (two reports of one instant); `reserve` was called for the device. It may not look at a clock, at row
  * numbers or at later records.
  */
+import type { DetectionProfile } from '../../telemetry/detection-profile.js';
 import type { ReadingBatch } from '../../telemetry/reading-batch.js';
 
 /** What is saved of one device: flat, numbers and short text, so that it fits a Redis hash. */
@@ -14,6 +15,8 @@ export interface Detector {
   /** Part of the saved state: state of another detector or version is not restored. */
   readonly name: string;
   reserve(deviceCount: number): void;
+  /** What the device's own row says; undefined: nothing. */
+  setProfile(device: number, profile: DetectionProfile | undefined): void;
   /** Judges row `row` and learns from it: sets `isAnomaly`, `anomalyScore` and `anomalyCause` of the row. */
   evaluate(batch: ReadingBatch, row: number, device: number): void;
   /** The state to save, bit-exact when restored; undefined while there is none. */

@@ -25,6 +25,10 @@ export class ZScoreDetector implements Detector {
     // All state is the baseline's.
   }
 
+  setProfile(): void {
+    // One threshold for all.
+  }
+
   evaluate(batch: ReadingBatch, row: number, device: number): void {
     const temperature = batch.values[row * CHANNEL_COUNT + TEMPERATURE] as number;
     if (Number.isNaN(temperature)) return;

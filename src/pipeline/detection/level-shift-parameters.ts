@@ -1,0 +1,107 @@
+/**
+ * The parameters of the level-shift detector, with the defaults that docs/detection.md accounts for. Times are in
+ * seconds of the telemetry; where a device reports rarely, a number of its usual intervals takes their place.
+ */
+import type { ChannelName } from '../../telemetry/channels.js';
+import { fnv1a } from '../../telemetry/fnv1a.js';
+
+export interface LevelShiftParameters {
+  /** Time constants: the two means that are compared with the slow one, the slow one, and the scales of their usual distance. */
+  readonly fastSeconds: number;
+  readonly mediumSeconds: number;
+  readonly slowSeconds: number;
+  readonly scaleSeconds: number;
+  /** The scale is this quantile of the usual distance. */
+  readonly scaleQuantile: number;
+  /** Scales away from the slow mean at which the fast and the medium mean make an anomaly. */
+  readonly fastThreshold: number;
+  readonly mediumThreshold: number;
+  /** Score from which a record counts as suspect: it teaches only `suspectLearning` of what it otherwise would. */
+  readonly suspectScore: number;
+  readonly suspectLearning: number;
+  /** An anomaly ends once the score has fallen below this share of its peak, but not above `endScore` … */
+  readonly fastEndShare: number;
+  readonly mediumEndShare: number;
+  readonly endScore: number;
+  /** … for so many records in a row. */
+  readonly endRecords: number;
+  /** Peak of the fast score from which the fast mean alone tells the end: the medium one is late. */
+  readonly fastDecidesPeak: number;
+  /** An anomaly that lasts so long is the new normal. */
+  readonly longestSeconds: number;
+  /** After an anomaly nothing is judged for so long; a channel that is then still further away than this has a new level. */
+  readonly settleSeconds: number;
+  readonly newLevelScore: number;
+  /** Silence after which the level is learned anew, from as many records, and for how long nothing is judged then. */
+  readonly gapSeconds: number;
+  readonly relearnRecords: number;
+  readonly gapMuteSeconds: number;
+  /** What a device has to be known for before anything is judged. */
+  readonly warmUpSeconds: number;
+  readonly warmUpRecords: number;
+}
+
+export const LEVEL_SHIFT_DEFAULTS: LevelShiftParameters = {
+  fastSeconds: 4.2,
+  mediumSeconds: 20,
+  slowSeconds: 2000,
+  scaleSeconds: 410,
+  scaleQuantile: 0.66,
+  fastThreshold: 3.3,
+  mediumThreshold: 3.8,
+  suspectScore: 0.52,
+  suspectLearning: 0.22,
+  fastEndShare: 0.39,
+  mediumEndShare: 0.56,
+  endScore: 0.19,
+  endRecords: 3,
+  fastDecidesPeak: 3.1,
+  longestSeconds: 1800,
+  settleSeconds: 100,
+  newLevelScore: 0.19,
+  gapSeconds: 300,
+  relearnRecords: 60,
+  gapMuteSeconds: 215,
+  warmUpSeconds: 350,
+  warmUpRecords: 120,
+};
+
+/** What a channel counts, and the least shifts, as shares of the level, that the fast and the medium mean may call one. */
+export interface ChannelParameters {
+  readonly weight: number;
+  readonly fastLeastShift: number;
+  readonly mediumLeastShift: number;
+  /** Steps in which the channel may be reported and that are never a shift by themselves, canonical unit. */
+  readonly coarsestStep: number;
+}
+
+const FLOW = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.021 };
+const VIBRATION = { weight: 0.63, fastLeastShift: 0.027, mediumLeastShift: 0.045, coarsestStep: 0.02 };
+const ELECTRICAL = { weight: 0.5, fastLeastShift: 0.034, mediumLeastShift: 0.0115 };
+const TEMPERATURE = { weight: 0.12, fastLeastShift: 0.02, mediumLeastShift: 0.02, coarsestStep: 1 };
+/** Of a pump's own pressures nobody had labelled data: the defaults of flow, which they accompany. */
+const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.02, mediumLeastShift: 0.02, coarsestStep: 10 };
+
+/** Drive frequency has no weight: it is what the operator does, and what the others are held against. */
+export const CHANNEL_DEFAULTS: Readonly<Record<ChannelName, ChannelParameters>> = {
+  temperature: TEMPERATURE,
+  vibration: VIBRATION,
+  pressure: { ...ELECTRICAL, coarsestStep: 10 },
+  flow_rate: { ...FLOW, coarsestStep: 10 },
+  motor_current: { ...ELECTRICAL, coarsestStep: 1 },
+  rpm: { ...ELECTRICAL, coarsestStep: 10 },
+  intake_pressure: PUMP_PRESSURE,
+  discharge_pressure: PUMP_PRESSURE,
+  motor_temperature: TEMPERATURE,
+  drive_frequency: { weight: 0, fastLeastShift: 1, mediumLeastShift: 1, coarsestStep: 1 },
+  motor_voltage: { ...ELECTRICAL, coarsestStep: 10 },
+  leakage_current: { ...ELECTRICAL, coarsestStep: 0.1 },
+  casing_pressure: { ...ELECTRICAL, coarsestStep: 10 },
+  vibration_y: VIBRATION,
+  vibration_z: VIBRATION,
+};
+
+/** Tells saved state of other parameters apart: what it has learned means something else. */
+export function configHash(parameters: LevelShiftParameters): number {
+  return fnv1a(JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))));
+}

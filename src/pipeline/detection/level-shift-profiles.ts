@@ -1,0 +1,56 @@
+/**
+ * What each channel of a device counts and may shift: the defaults, or what the well's own profile says. Wells with the
+ * same settings share them.
+ */
+import { CHANNEL_COUNT, CHANNELS } from '../../telemetry/channels.js';
+import type { DetectionProfile } from '../../telemetry/detection-profile.js';
+import { CHANNEL_DEFAULTS } from './level-shift-parameters.js';
+
+/** By catalogue position. */
+export interface ChannelSettings {
+  readonly weight: Float64Array;
+  readonly fastLeastShift: Float64Array;
+  readonly mediumLeastShift: Float64Array;
+  readonly coarsestStep: Float64Array;
+}
+
+export class LevelShiftProfiles {
+  readonly #defaults = settingsOf(undefined);
+  readonly #byDevice: (ChannelSettings | undefined)[] = [];
+  readonly #known = new Map<string, ChannelSettings>();
+
+  of(device: number): ChannelSettings {
+    return this.#byDevice[device] ?? this.#defaults;
+  }
+
+  set(device: number, profile: DetectionProfile | undefined): void {
+    if (profile === undefined) {
+      if (device < this.#byDevice.length) this.#byDevice[device] = undefined;
+      return;
+    }
+    while (this.#byDevice.length <= device) this.#byDevice.push(undefined);
+    const key = JSON.stringify(profile);
+    let settings = this.#known.get(key);
+    if (settings === undefined) this.#known.set(key, (settings = settingsOf(profile)));
+    this.#byDevice[device] = settings;
+  }
+}
+
+function settingsOf(profile: DetectionProfile | undefined): ChannelSettings {
+  const sensitivity = profile?.sensitivity ?? 1;
+  const settings: ChannelSettings = {
+    weight: new Float64Array(CHANNEL_COUNT),
+    fastLeastShift: new Float64Array(CHANNEL_COUNT),
+    mediumLeastShift: new Float64Array(CHANNEL_COUNT),
+    coarsestStep: new Float64Array(CHANNEL_COUNT),
+  };
+  for (const { name, index } of CHANNELS) {
+    const defaults = CHANNEL_DEFAULTS[name];
+    const own = profile?.channels[name];
+    settings.weight[index] = defaults.weight * (own?.weight ?? 1) * sensitivity;
+    settings.fastLeastShift[index] = own?.leastShift ?? defaults.fastLeastShift;
+    settings.mediumLeastShift[index] = own?.leastShift ?? defaults.mediumLeastShift;
+    settings.coarsestStep[index] = defaults.coarsestStep;
+  }
+  return settings;
+}
