@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addArchiveCommands } from './commands/archive-commands.js';
+import { addExportCommand } from './commands/export-commands.js';
 import { endOnClosedPipe } from './commands/closed-pipe.js';
 import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { addDeadLetterCommands } from './commands/dlq-commands.js';
@@ -85,6 +86,7 @@ function buildProgram(): Command {
   addLedgerCommands(program);
   addQualityCommands(program);
   addArchiveCommands(program);
+  addExportCommand(program);
   addLegacyCommands(program);
   addCertificateCommands(program);
   addDeadLetterCommands(program);

@@ -47,8 +47,22 @@ const unpaced: Pace = (work) => work();
  * Answers one SELECT.
  * @throws OperationalError `query_failed` with what DuckDB says, and those of the cache, the store and the database
  */
-export async function queryArchive(options: ArchiveQueryOptions, sql: string): Promise<QueryResult> {
-  const { cache, range, withHot, database, limits } = options;
+export function queryArchive(options: ArchiveQueryOptions, sql: string): Promise<QueryResult> {
+  return withTelemetryView(options, async (connection, paths) => {
+    await closeAccess(connection, paths);
+    return answer(connection, sql, options.limits.rows);
+  });
+}
+
+/**
+ * Hands `work` a DuckDB with the view `telemetry`, in which every reading of the range is once. Everything that is written for it
+ * is gone afterwards, but for the parts in the cache.
+ * @throws OperationalError `archive_empty`, and those of the cache, the store and the database
+ */
+export async function withTelemetryView<T>(
+  { cache, range, withHot, database, limits }: Omit<ArchiveQueryOptions, 'limits'> & { limits: { memoryMb: number } },
+  work: (connection: DuckDBConnection, paths: readonly string[]) => Promise<T>,
+): Promise<T> {
   const scratch = join(cache.directory, `query-${randomUUID()}`);
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
@@ -62,8 +76,11 @@ export async function queryArchive(options: ArchiveQueryOptions, sql: string): P
     if (planned.length === 0 && hotPath === undefined) throw nothingThere();
     const paths = await cache.fetch(planned);
     const files = planned.map(({ part }, index) => ({ part, path: paths[index] as string }));
-    const view = viewStatement(files, hotPath, range);
-    return await answer(sql, view, [...paths, ...(hotPath === undefined ? [] : [hotPath])], scratch, limits);
+    return await withDuckDb(join(scratch, 'spill'), limits.memoryMb, async (connection) => {
+      await connection.run(`SET TimeZone = 'UTC'`);
+      await connection.run(viewStatement(files, hotPath, range));
+      return work(connection, [...paths, ...(hotPath === undefined ? [] : [hotPath])]);
+    });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -78,44 +95,22 @@ async function writeHot(database: Database, range: ChunkRange, path: string): Pr
   );
 }
 
-async function answer(
-  sql: string,
-  view: string,
-  paths: readonly string[],
-  scratch: string,
-  limits: ArchiveQueryOptions['limits'],
-): Promise<QueryResult> {
-  const { DuckDBInstance, StatementType } = await import('@duckdb/node-api');
+async function withDuckDb<T>(
+  spillDirectory: string,
+  memoryMb: number,
+  work: (connection: DuckDBConnection) => Promise<T>,
+): Promise<T> {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
   const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${limits.memoryMb}MB`,
-    temp_directory: join(scratch, 'spill'),
+    memory_limit: `${memoryMb}MB`,
+    temp_directory: spillDirectory,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
   try {
     const connection = await instance.connect();
-    await openView(connection, view, paths);
     try {
-      const statements = await connection.extractStatements(sql);
-      if (statements.count !== 1) throw new Error('One statement at a time.');
-      const statement = await statements.prepare(0);
-      if (statement.statementType !== StatementType.SELECT) throw new Error('Only SELECT is answered.');
-      const reader = await statement.streamAndReadUntil(limits.rows + 1);
-      const rows = reader.getRows();
-      return {
-        columns: reader.columnNames(),
-        rows: rows.slice(0, limits.rows).map((row) => row.map(plainValue)),
-        isCut: rows.length > limits.rows,
-      };
-    } catch (error) {
-      // Whatever DuckDB has to say of somebody's SQL.
-      throw new OperationalError(
-        'query_failed',
-        `The query failed: ${error instanceof Error ? error.message : String(error)}`,
-        {
-          cause: error,
-        },
-      );
+      return await work(connection);
     } finally {
       connection.closeSync();
     }
@@ -124,12 +119,36 @@ async function answer(
   }
 }
 
+async function answer(connection: DuckDBConnection, sql: string, mostRows: number): Promise<QueryResult> {
+  const { StatementType } = await import('@duckdb/node-api');
+  try {
+    const statements = await connection.extractStatements(sql);
+    if (statements.count !== 1) throw new Error('One statement at a time.');
+    const statement = await statements.prepare(0);
+    if (statement.statementType !== StatementType.SELECT) throw new Error('Only SELECT is answered.');
+    const reader = await statement.streamAndReadUntil(mostRows + 1);
+    const rows = reader.getRows();
+    return {
+      columns: reader.columnNames(),
+      rows: rows.slice(0, mostRows).map((row) => row.map(plainValue)),
+      isCut: rows.length > mostRows,
+    };
+  } catch (error) {
+    // Whatever DuckDB has to say of somebody's SQL.
+    throw new OperationalError(
+      'query_failed',
+      `The query failed: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
 /** In this order: once access is closed and settings are locked, the files of the view are all that can be read. */
-async function openView(connection: DuckDBConnection, view: string, paths: readonly string[]): Promise<void> {
+async function closeAccess(connection: DuckDBConnection, paths: readonly string[]): Promise<void> {
   const list = paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(', ');
-  await connection.run(`SET TimeZone = 'UTC'`);
   await connection.run(`SET allowed_paths = [${list}]`);
-  await connection.run(view);
   await connection.run('SET enable_external_access = false');
   await connection.run('SET lock_configuration = true');
 }

@@ -20,13 +20,16 @@ import {
   beginPart,
   forgetExport,
   latestPart,
+  listDamagedParts,
   listParts,
+  listUnreadParts,
   markChecked,
   markStale,
   markVerified,
   noteDamage,
   recordFigures,
   type ArchivePart,
+  type DamagedPart,
 } from './part-table.js';
 import { archivedFingerprints, evidenceParts } from './restored-rows.js';
 import { findDamage, findDamageOfRows } from './verify-part.js';
@@ -166,10 +169,15 @@ export class Archiver {
   /**
    * Reads every part that counts from the store again, one after another, and yields what is wrong with it. A damaged part
    * whose rows are still there is stale from then on: nothing is dropped on its account, and the next run makes another.
+   * @param unreadDays only parts that nobody has verified for so many days, the one first that waits for longest; undefined: all
    * @throws OperationalError when the store does not answer
    */
-  async *verify(): AsyncGenerator<{ part: ArchivePart; damage: string | undefined }> {
-    for (const part of await listParts(this.#database, { counting: true })) {
+  async *verify(unreadDays?: number): AsyncGenerator<{ part: ArchivePart; damage: string | undefined }> {
+    const parts =
+      unreadDays === undefined
+        ? await listParts(this.#database, { counting: true })
+        : await listUnreadParts(this.#database, unreadDays);
+    for (const part of parts) {
       if (part.figures === undefined) continue;
       const damage = await findDamage(this.#store, part, part.figures);
       await noteDamage(this.#database, part.id, damage ?? null);
@@ -179,6 +187,11 @@ export class Archiver {
       }
       yield { part, damage };
     }
+  }
+
+  /** Parts in which the last verification found something. */
+  damaged(): Promise<DamagedPart[]> {
+    return listDamagedParts(this.#database);
   }
 
   /** Chunks that should have been archived two days ago, and never were. */

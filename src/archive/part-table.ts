@@ -89,11 +89,21 @@ export async function listParts(session: Session, { counting = false } = {}): Pr
   return rows.map(partOf);
 }
 
+/** Parts that count and were not read from the store for so many days; the one that was not read for longest is the first. */
+export async function listUnreadParts(session: Session, days: number): Promise<ArchivePart[]> {
+  const rows = await session.query<PartRow>(
+    `${SELECT} p ${COUNTING} AND coalesce(read_at, verified_at) < now() - make_interval(secs => $1)
+     ORDER BY coalesce(read_at, verified_at), range_start, revision`,
+    [days * 86_400],
+  );
+  return rows.map(partOf);
+}
+
 /** A stale part holds what is archived of its chunk until there is another one. */
 const COUNTING = `
-  WHERE state IN ('verified', 'dropped') OR (state = 'stale' AND NOT EXISTS (
+  WHERE (state IN ('verified', 'dropped') OR (state = 'stale' AND NOT EXISTS (
     SELECT FROM archive_parts later
-    WHERE later.range_start = p.range_start AND later.revision > p.revision AND later.state IN ('verified', 'dropped')))`;
+    WHERE later.range_start = p.range_start AND later.revision > p.revision AND later.state IN ('verified', 'dropped'))))`;
 
 /** A part that counts and is damaged or missing in the store. */
 export interface DamagedPart {
@@ -112,7 +122,7 @@ export async function listDamagedParts(session: Session): Promise<DamagedPart[]>
 
 /** Notes what a verification found. @param damage null: the part is whole */
 export async function noteDamage(session: Session, id: number, damage: string | null): Promise<void> {
-  await session.execute('UPDATE archive_parts SET damage = $2 WHERE id = $1 AND damage IS DISTINCT FROM $2', [
+  await session.execute('UPDATE archive_parts SET damage = $2, read_at = clock_timestamp() WHERE id = $1', [
     id,
     damage,
   ]);

@@ -61,7 +61,7 @@ function print(format: (typeof FORMATS)[number], { columns, rows }: QueryResult)
 
 const shown = (value: QueryValue): string => (value === null ? '' : String(value));
 
-function readCount(option: string, text: string, most: number): number {
+export function readCount(option: string, text: string, most: number): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > most)
     throw wrongUsage(`${option} is a whole number from 1 to ${most}`);

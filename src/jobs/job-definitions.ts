@@ -12,6 +12,7 @@ import { refreshJobs } from './refresh-jobs.js';
 import { refreshLateJob } from './refresh-late-job.js';
 import { retainAggregatesJob } from './retain-aggregates-job.js';
 import { retainRawJob } from './retain-raw-job.js';
+import { verifyArchiveJob } from './verify-archive-job.js';
 
 export interface JobSettings {
   readonly retention?: Retention;
@@ -30,7 +31,7 @@ export function jobDefinitions(
     ...housekeepingJobs(),
     measureStorageJob(places),
     learnIntervalsJob(),
-    ...(archiver === undefined ? [] : [archiveJob(archiver)]),
+    ...(archiver === undefined ? [] : [archiveJob(archiver), verifyArchiveJob(archiver)]),
   ];
   if (timescale !== 'community') return everywhere;
   return [

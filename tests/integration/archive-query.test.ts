@@ -1,14 +1,16 @@
 /** SQL over the archive: every reading once, whatever became of its chunk, and nothing but readings. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queryArchive, type QueryValue } from '../../src/archive/archive-query.js';
 import { Archiver } from '../../src/archive/archiver.js';
 import { DirectoryStore } from '../../src/archive/directory-store.js';
+import { exportRows, type ExportFormat } from '../../src/archive/export-rows.js';
 import { PartCache } from '../../src/archive/part-cache.js';
 import { listParts } from '../../src/archive/part-table.js';
 import type { Database } from '../../src/storage/database.js';
 import { formatTimestamp, MICROS_PER_DAY } from '../../src/telemetry/timestamp.js';
+import { rowsOfParquet } from '../support/archived-rows.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { recordEvents } from '../support/record-events.js';
 import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
@@ -115,6 +117,51 @@ describe.each(targets)('a query of the archive, $name', ({ open }) => {
     const within = ([, time]: QueryValue[]): boolean =>
       String(time) >= formatTimestamp(first + 2 * HOUR_US) && String(time) < formatTimestamp(third + HOUR_US);
     expect(some.rows).toEqual([[expected.filter(within).length]]);
+  });
+
+  const exported = (path: string, format: ExportFormat, devices?: string[], replace = false): Promise<number> =>
+    exportRows({
+      database,
+      cache: cacheOf(),
+      range: whole,
+      withHot: true,
+      devices,
+      format,
+      path: join(directory.path, path),
+      replace,
+      memoryMb: 256,
+    });
+
+  it('is exported with every reading once, as Parquet with all columns and as CSV', async () => {
+    expect(await exported('all.parquet', 'parquet')).toBe(expected.length);
+    const rows = await rowsOfParquet(join(directory.path, 'all.parquet'));
+    const keyOf = (row: Record<string, unknown>): string => JSON.stringify([row['device_id'], row['temperature']]);
+    expect(rows.length).toBe(expected.length);
+    expect(new Set(rows.map(keyOf)).size).toBe(
+      new Set(expected.map(([device, , t]) => JSON.stringify([device, t]))).size,
+    );
+
+    expect(await exported('some.csv', 'csv', ["o'b", 'c'])).toBe(3);
+    const [heads, ...lines] = (await readFile(join(directory.path, 'some.csv'), 'utf8')).trimEnd().split('\n');
+    expect(heads).toMatch(/^timestamp,device_id,temperature,/);
+    const wanted = expected.filter(([device]) => device === "o'b" || device === 'c');
+    expect(lines.map((line) => line.split(',').slice(0, 2))).toEqual(
+      byKey(wanted).map(([device, time]) => [
+        String(time).replace(/(\.\d+)?Z$/, (_, part: string = '.') => `${part.padEnd(7, '0')}Z`),
+        device,
+      ]),
+    );
+  });
+
+  it('is exported under its name once it is whole, and never over a file that is there', async () => {
+    const path = join(directory.path, 'kept.csv');
+    await writeFile(path, 'mine');
+    await expect(exported('kept.csv', 'csv')).rejects.toMatchObject({ code: 'export_exists' });
+    expect(await readFile(path, 'utf8')).toBe('mine');
+    expect(await exported('kept.csv', 'csv', undefined, true)).toBe(expected.length);
+    expect(await readFile(path, 'utf8')).toContain('device_id');
+    await expect(exported('no/such/directory.csv', 'csv')).rejects.toMatchObject({ code: 'export_failed' });
+    expect((await readdir(directory.path)).filter((name) => name.endsWith('.unfinished'))).toEqual([]);
   });
 
   it('has what is archived alone, of the range that was asked for, and fetches no other part', async () => {

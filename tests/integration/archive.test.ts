@@ -179,6 +179,40 @@ describe.each(targets)('the archive, $name', ({ open }) => {
     expect((await run()).counts).toMatchObject({ archived: 1 });
   });
 
+  it('is read again by a job, what was not read for a week first, and the job says what is damaged', async () => {
+    const [one, other] = [daysAgo(71), daysAgo(72)];
+    for (const day of [one, other]) {
+      await insertRows(database, rows(day, 'weekly', 5));
+      await archiver.archiveChunk(rangeOf(day));
+    }
+    const runner = new JobRunner({
+      database,
+      events,
+      jobs: jobDefinitions(database.capabilities.timescale, { archiver }),
+    });
+    const verify = async () => (await runner.runNow('verify-archive')).detail;
+    const faultOf = async () => (await runner.list()).find(({ name }) => name === 'verify-archive')?.fault;
+    await database.execute('UPDATE archive_parts SET read_at = now(), damage = NULL');
+    expect(await verify()).toMatchObject({ verified: 0, damaged: 0 });
+    const [part] = await partsOf(one);
+    await database.execute(
+      `UPDATE archive_parts SET read_at = now() - INTERVAL '8 days' WHERE range_start IN ($1, $2)`,
+      [formatTimestamp(one), formatTimestamp(other)],
+    );
+    const path = join(directory.path, part?.objectKey ?? '');
+    const whole = await readFile(path);
+    await writeFile(
+      path,
+      Uint8Array.from(whole, (byte, at) => (at === 100 ? byte ^ 1 : byte)),
+    );
+    expect(await verify()).toMatchObject({ verified: 2, damaged: 1 });
+    expect(await faultOf()).toBe('1 parts of the archive are damaged or missing');
+    // Nobody waits a week for what was found: the next run of the archive makes another part.
+    await run();
+    expect(await verify()).toMatchObject({ verified: 0 });
+    expect(await faultOf()).toBeNull();
+  });
+
   it('never takes a row for archived that came while its chunk was being exported', async () => {
     const day = daysAgo(62);
     await insertRows(database, rows(day, 'm', 20));
