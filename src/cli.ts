@@ -66,6 +66,8 @@ function buildProgram(): Command {
     .option('--seed <number>', 'the same seed makes the same fleet')
     .option('--backfill-days <days>', 'history to send before going live; default 0')
     .option('--backfill-interval <seconds>', 'seconds between the records of that history')
+    .option('--faults [some|many]', 'wells fail now and then, in twelve ways')
+    .option('--truth <file>', 'write down which well has which fault when, a line of JSON each')
     .action(async (options: object) =>
       (await import('./commands/simulate.js')).simulate({ ...program.opts(), ...options }),
     );

@@ -341,6 +341,11 @@ export const ConfigSchema = Type.Object(
         description: 'Seconds between the records of a well.',
       }),
       seed: Type.Integer({ default: 1, minimum: 0, maximum: 4_294_967_295, description: 'Same seed, same fleet.' }),
+      faults: Type.Enum(['none', 'some', 'many'], {
+        default: 'none',
+        description:
+          'Whether simulated wells fail: never, one six-day slot in four, or every slot. Twelve conditions take turns; `downhole simulate --truth` writes down which.',
+      }),
       backfillDays: Type.Number({
         default: 10,
         minimum: 0,

@@ -33,6 +33,7 @@ async function server(options: IngestServerOptions = {}): Promise<IngestServer> 
 const OPTIONS: Omit<SimulatorOptions, 'service' | 'events'> = {
   wells: 20,
   seed: 5,
+  faults: 'none',
   intervalSeconds: 0.1,
   backfillDays: 0,
   backfillIntervalSeconds: 60,

@@ -1,6 +1,7 @@
 /** A fleet of simulated wells: any number, the same for the same seed. */
 import { CHANNEL_COUNT, CHANNELS, type ChannelName } from '../../telemetry/channels.js';
 import { formatTimestamp } from '../../telemetry/timestamp.js';
+import type { LabelledFault } from './faults/fault-plan.js';
 import type { Schedule } from './schedule.js';
 import { SimulatedWell, wellSeed } from './simulated-well.js';
 import { drawWellParameters } from './well-parameters.js';
@@ -16,6 +17,8 @@ export interface SimulatedRecord {
 
 export interface Fleet {
   readonly wells: readonly SimulatedWell[];
+  /** The faults that begin with from ≤ time < to (epoch microseconds), well by well. */
+  faults(fromUs: number, toUs: number): LabelledFault[];
   /** The record of one well at an instant (epoch microseconds), or undefined when it is lost. */
   record(index: number, timeUs: number): SimulatedRecord | undefined;
   /** The records of all wells at one instant. */
@@ -34,8 +37,11 @@ const WELLS_PER_PAD = 8;
 /** Instants in a block of history. */
 const BLOCK_INSTANTS = 60;
 
-/** Creates wells `esp-001` … of a seed; with the same seed well n is the same well in a fleet of any size. */
-export function createFleet(options: { wells: number; seed: number }): Fleet {
+/**
+ * Creates wells `esp-001` … of a seed; with the same seed well n is the same well in a fleet of any size.
+ * @param options.faultShare of the six-day slots of each well that have a fault; default 0
+ */
+export function createFleet(options: { wells: number; seed: number; faultShare?: number }): Fleet {
   const wells = Array.from({ length: options.wells }, (_, index) => {
     const seed = wellSeed(options.seed, index);
     const pad = Math.floor(index / WELLS_PER_PAD);
@@ -45,7 +51,7 @@ export function createFleet(options: { wells: number; seed: number }): Fleet {
       site: `${field} pad ${Math.floor(pad / FIELDS.length) + 1}`,
       field,
     };
-    return new SimulatedWell(identity, seed, drawWellParameters(seed));
+    return new SimulatedWell(identity, seed, drawWellParameters(seed), options.faultShare);
   });
   const shown: { -readonly [K in keyof SimulatedRecord]: SimulatedRecord[K] } = {
     well: wells[0] as SimulatedWell,
@@ -65,6 +71,7 @@ export function createFleet(options: { wells: number; seed: number }): Fleet {
   };
   return {
     wells,
+    faults: (fromUs, toUs) => wells.flatMap((well) => well.faultsBetween(fromUs, toUs)),
     record,
     *step(timeUs) {
       for (let index = 0; index < wells.length; index++) {

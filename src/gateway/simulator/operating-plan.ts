@@ -50,12 +50,12 @@ const CHOKE_EXCURSION = 0.08;
 const GAP = 0.12;
 
 /** The microsecond of the day (UTC) at which this well's days begin. */
-function dayOffsetUs(wellSeed: number): number {
+export function dayOffsetUs(wellSeed: number): number {
   return (mix32(wellSeed, 0xda7) % 86_400) * MICROS_PER_SECOND;
 }
 
 /** Settings at the end of a day, and so at the beginning of the next. */
-function settingsAtEnd(wellSeed: number, well: WellParameters, day: number): Settings {
+export function settingsAtEnd(wellSeed: number, well: WellParameters, day: number): Settings {
   // Settings hold for some days, of a length of the well's own.
   const holdDays = 1 + (mix32(wellSeed, 0x401d) % 5);
   const random = new Random(mix32(wellSeed, 0x5e7), Math.floor(day / holdDays));

@@ -7,6 +7,7 @@ import type { Events } from '../../monitoring/events.js';
 import { pause } from '../../telemetry/backoff.js';
 import { MICROS_PER_DAY } from '../../telemetry/timestamp.js';
 import type { ServiceAccess } from '../service-client.js';
+import { FAULT_SHARES } from './faults/fault-plan.js';
 import { createFleet, type SimulatedRecord } from './fleet.js';
 import { NdjsonEncoder } from './ndjson-encoder.js';
 import { createSchedule, type Schedule } from './schedule.js';
@@ -18,6 +19,8 @@ export interface SimulatorOptions {
   /** Seconds between the records of a well. */
   readonly intervalSeconds: number;
   readonly seed: number;
+  /** Whether its wells fail. */
+  readonly faults: keyof typeof FAULT_SHARES;
   /** History to send before going live; 0 = none. */
   readonly backfillDays: number;
   readonly backfillIntervalSeconds: number;
@@ -67,7 +70,7 @@ class FleetSender {
     this.#options = options;
     this.#stopping = stopping;
     this.#client = new TelemetryClient(options.service, options.events, stopping);
-    this.#fleet = createFleet(options);
+    this.#fleet = createFleet({ ...options, faultShare: FAULT_SHARES[options.faults] });
   }
 
   /** Sends the back-dated part until it has caught up with the clock; resolves to where live begins. */

@@ -56,7 +56,7 @@ const SETTLED_AFTER_US = 1800e6;
 const CONFIRMATIONS = 2;
 /** Confidence down to which it is still going on. */
 const STAYS = 0.25;
-const STILL_ON_BUCKETS = 6;
+const STILL_ON_BUCKETS = 10;
 
 export class FaultWatch {
   readonly #history = new BucketHistory();

@@ -18,7 +18,7 @@ export interface Reference {
   readonly spread: Float64Array;
   /** Median difference between successive readings. */
   readonly roughness: Float64Array;
-  /** Median deviation of a bucket's mean from that of its neighbours. */
+  /** How much the buckets' means swing from one to the next. */
   readonly unrest: Float64Array;
 }
 
@@ -118,18 +118,42 @@ function convertedMean({ means }: Bucket, index: number, frequencyHz: number): n
   return power === undefined ? value : value * ratio ** power;
 }
 
+/** Median difference between successive readings, less what a trend of the whole makes of it. */
 export function roughnessOf(buckets: readonly Bucket[], index: number): number {
-  return median(buckets.map(({ roughness }) => roughness[index] as number));
+  const rough = median(buckets.map(({ roughness }) => roughness[index] as number));
+  const trend = median(
+    buckets
+      .slice(1)
+      .map(({ means }, at) => (means[index] as number) - ((buckets[at] as Bucket).means[index] as number)),
+  );
+  const records = median(buckets.map((bucket) => bucket.records));
+  return Number.isNaN(trend) ? rough : Math.max(0, rough - Math.abs(trend) / records);
 }
 
-/** Deviation of the means from the line through their neighbours: a trend is no unrest. NaN of fewer than three. */
+/** In a window shorter than this a bend of the curve would pass for unrest. */
+const LONG_WINDOW = 14;
+/** What swings of pure noise have to be multiplied by to be as large as its deviations. */
+const SWINGS_AS_DEVIATIONS = 1.8;
+
+/** How far the means are from the line through their neighbours: a trend is no unrest. NaN of fewer than five. */
 export function unrestOf(means: readonly number[]): number {
   const deviations: number[] = [];
-  for (let at = 1; at + 1 < means.length; at++) {
-    const deviation = Math.abs((means[at] as number) - ((means[at - 1] as number) + (means[at + 1] as number)) / 2);
-    deviations.push(deviation);
-  }
-  return median(deviations);
+  for (let at = 1; at + 1 < means.length; at++)
+    deviations.push((means[at] as number) - ((means[at - 1] as number) + (means[at + 1] as number)) / 2);
+  if (deviations.length < 3) return Number.NaN;
+  return means.length >= LONG_WINDOW ? median(deviations.map(Math.abs)) : SWINGS_AS_DEVIATIONS * swingsOf(deviations);
+}
+
+/** Deviations that are followed by one in the opposite direction: a bend and a step are no swings. The largest is left out. */
+function swingsOf(deviations: readonly number[]): number {
+  const swings = deviations
+    .slice(1)
+    .map((value, at) =>
+      value * (deviations[at] as number) < 0 ? Math.min(Math.abs(value), Math.abs(deviations[at] as number)) : 0,
+    )
+    .toSorted((a, b) => a - b)
+    .slice(0, -1);
+  return swings.reduce((sum, value) => sum + value, 0) / Math.max(1, swings.length);
 }
 
 /** The newest buckets, or every so many of them: neighbours stay neighbours, since unrest looks at those. */

@@ -1,6 +1,6 @@
 /**
  * Which readings stand still: for how many buckets in a row a channel has not changed, against the longest such run that
- * it has ended before. A channel that hardly ever changes (a set frequency) is never said to stand still.
+ * it has ended before. A channel that stands still for most of the time (a set frequency, a pressure in whole psi) is never said to.
  */
 import { CHANNEL_COUNT, channelMask, type ChannelName } from '../../telemetry/channels.js';
 import type { Bucket } from './bucket-history.js';
@@ -24,6 +24,7 @@ class StillRun {
   #buckets = 0;
   #longest = 0;
   #changes = 0;
+  #stillBuckets = 0;
   readonly #least: number;
 
   constructor(least: number) {
@@ -36,7 +37,10 @@ class StillRun {
       return;
     }
     // A run that was an alarm is no example of what is normal.
-    if (!this.isTooLong) this.#longest = Math.max(this.#longest, this.#buckets);
+    if (!this.isTooLong) {
+      this.#longest = Math.max(this.#longest, this.#buckets);
+      this.#stillBuckets += this.#buckets;
+    }
     this.#buckets = 0;
     this.#changes++;
   }
@@ -46,12 +50,15 @@ class StillRun {
   }
 
   get isTooLong(): boolean {
-    return this.#changes >= LEAST_CHANGES && this.#buckets >= Math.max(this.#least, 4 * this.#longest + 3);
+    const isLively =
+      this.#changes >= LEAST_CHANGES && this.#changes >= LEAST_SHARE * (this.#changes + this.#stillBuckets);
+    return isLively && this.#buckets >= Math.max(this.#least, 4 * this.#longest + 3);
   }
 }
 
-/** Changes after which it is known how often a channel changes. */
+/** Changes after which it is known how often a channel changes; most of the buckets must have some. */
 const LEAST_CHANGES = 5;
+const LEAST_SHARE = 0.7;
 /** Buckets that are suspicious for one channel, and for a whole gauge, which has many chances to move. */
 const LEAST_STILL = 8;
 const LEAST_GAUGE_STILL = 3;

@@ -154,7 +154,7 @@ function unrestRatio(
   // Within the buckets, where they have several readings; between them, where there are enough of them.
   const rough = roughnessOf(during, index) / Math.max(reference.roughness[index] as number, least);
   const between = means.length < 5 ? Number.NaN : unrestOf(means) / Math.max(reference.unrest[index] as number, least);
-  const hasRecords = during.reduce((sum, { records }) => sum + records, 0) >= 3 * during.length;
+  const hasRecords = during.reduce((sum, { records }) => sum + records, 0) >= 2 * during.length;
   if (!hasRecords) return between;
   return Number.isNaN(between) ? rough : Math.max(rough, between);
 }
