@@ -1,35 +1,54 @@
-/** What an alert is. Whoever finds conditions: an AlertSource; who tells of them: alert-keeper.ts and its hook. */
+/** What an alert is: a rule finds conditions, alert-keeper.ts makes alerts of them, and channels tell of these. */
 
-/** Something that is the case and that somebody should know. */
+/** Every rule; the same names in the configuration, in camel case. */
+export const RULE_NAMES = [
+  'quality_low',
+  'device_silent',
+  'dead_letters',
+  'queue_deep',
+  'job_failing',
+  'job_overdue',
+  'disk_filling',
+  'archive_damaged',
+] as const;
+export type RuleName = (typeof RULE_NAMES)[number];
+
+export type Severity = 'warning' | 'critical';
+
+/** Something that is the case. */
 export interface AlertCondition {
-  /** The same for as long as it is the same trouble: `job_failing:compress`. */
-  readonly key: string;
-  readonly kind: 'job_failing' | 'job_overdue' | 'disk_filling' | 'archive_damaged';
-  readonly severity: 'warning' | 'critical';
+  /** Which trouble it is: the same for as long as it lasts. `device` and `site` are what maintenance windows look at. */
+  readonly labels: Readonly<Record<string, string>>;
   /** One sentence for a person. */
   readonly summary: string;
-  readonly detail: Readonly<Record<string, string | number>>;
+  readonly detail: Readonly<Record<string, string | number | null>>;
+  /** Between the two thresholds: no reason to raise an alert, and none to take one back. */
+  readonly isLingering?: boolean;
 }
 
-/** Looks what is the case now. */
-export interface AlertSource {
-  readonly name: string;
+/** Looks what is the case now, and says when that is worth telling. */
+export interface AlertRule {
+  readonly name: RuleName;
+  readonly severity: Severity;
+  /** So long it has to be the case without a break before it is an alert. */
+  readonly forSeconds: number;
+  /** So long it has to be no longer the case before the alert has passed. */
+  readonly resolveSeconds: number;
+  /** Labels whose alerts are told of in one message; none: all of the rule are. */
+  readonly groupBy: readonly string[];
   /** @throws OperationalError when it cannot tell: then what it found before stands */
   find(): Promise<readonly AlertCondition[]>;
 }
 
-/** What a hook is told: a condition that came up, or one that has passed. */
-export interface Alert extends AlertCondition {
-  readonly state: 'firing' | 'resolved';
-  /** RFC 3339: when it was first seen. */
-  readonly since: string;
-  /** RFC 3339: when this was found. */
-  readonly at: string;
-}
-
-/** Takes alerts and returns at once; delivers them as well as it can. */
-export interface AlertHook {
-  send(alert: Alert): void;
-  /** Gives up what is under way. */
-  stop(): Promise<void>;
+/** An alert as a message has it. Instants are epoch microseconds. */
+export interface ToldAlert {
+  readonly fingerprint: string;
+  readonly rule: RuleName;
+  readonly severity: Severity;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly summary: string;
+  readonly detail: Readonly<Record<string, string | number | null>>;
+  readonly raisedAtUs: number;
+  /** null: it still is the case. */
+  readonly endedAtUs: number | null;
 }

@@ -1,11 +1,12 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
 import { AlertKeeper } from '../alerts/alert-keeper.js';
-import { WebhookHook } from '../alerts/deliver-webhook.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
+import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
 import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
-import { alertSources } from './alert-sources.js';
+import { alertChannels, messageTimes } from './alert-channels.js';
+import { alertRules, type AlertSubjects } from './alert-rules.js';
 import { openArchiver } from './open-archiver.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
@@ -17,9 +18,10 @@ import { storagePlaces } from './storage-places.js';
 
 /**
  * Opens the database and starts the jobs. Stopped, a job hands back after the slice under way.
+ * @param broker the queues, where another role of this process has them: their depth is looked at
  * @throws OperationalError `unsafe_policy`, for what the database itself holds (the configuration has been looked at before)
  */
-export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
+export async function startJobs(parts: ProcessParts, broker?: Broker): Promise<StartedRole> {
   const { config, events, metrics } = parts.settings;
   const database = await parts.database();
   refuseUnsafePolicy(parts.settings, await readStoredPolicies(database));
@@ -29,7 +31,8 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
-  closers.add(watchForAlerts(parts.settings, database, jobs));
+  const queueDepth = broker === undefined ? undefined : () => broker.telemetry.depth().messages;
+  closers.add(watchForAlerts(parts.settings, { database, jobs, queueDepth }));
   return {
     probes: [parts.databaseProbe()],
     stop: () => closers.close(),
@@ -37,10 +40,14 @@ export async function startJobs(parts: ProcessParts): Promise<StartedRole> {
 }
 
 /** Begins to look for what somebody should know; returns how to end it. */
-function watchForAlerts({ config, events }: Settings, database: Database, jobs: JobRunner): () => Promise<void> {
-  const { webhookUrl: url, webhookSecret: secret, diskDays } = config.alerts;
-  const hook = url === '' ? undefined : new WebhookHook({ url, secret, events });
-  const keeper = new AlertKeeper({ sources: alertSources(database, jobs, diskDays), hook, events });
+function watchForAlerts({ config, events }: Settings, subjects: AlertSubjects): () => Promise<void> {
+  const keeper = new AlertKeeper({
+    database: subjects.database,
+    rules: alertRules(subjects, config),
+    channels: alertChannels(config),
+    times: messageTimes(config),
+    events,
+  });
   keeper.start();
   return () => keeper.stop();
 }
@@ -54,5 +61,5 @@ export async function buildJobRunner(database: Database, settings: Settings): Pr
     archiver,
     places: storagePlaces(config),
   });
-  return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailures });
+  return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailing.failures });
 }

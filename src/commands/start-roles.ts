@@ -26,13 +26,13 @@ export async function startRoles(
     return running;
   };
   const pipeline = await start('pipeline', () => startPipeline(parts));
-  await start('jobs', () => startJobs(parts));
+  const hasQueue = roles.includes('ingest') || roles.includes('pipeline');
+  await start('jobs', async () => startJobs(parts, hasQueue ? await parts.broker() : undefined));
   await start('ingest', () => {
     const hasDatabase = roles.some((role) => role !== 'ingest');
     return startIngest(parts, { pipeline: pipeline?.pipeline, hasDatabase });
   });
   await start('console', async () => {
-    const hasQueue = roles.includes('ingest') || roles.includes('pipeline');
     const broker = hasQueue ? await parts.broker() : undefined;
     return startConsole(parts, { broker, hasPipeline: pipeline !== undefined });
   });

@@ -4,9 +4,8 @@
  */
 import Type, { type Static } from 'typebox';
 import { CHANNEL_NAMES } from '../telemetry/channels.js';
-
-const section = <T extends Record<string, Type.TSchema>>(properties: T) =>
-  Type.Object(properties, { additionalProperties: false, default: {} });
+import { AlertsSchema } from './alerts-schema.js';
+import { section } from './section.js';
 
 export const ConfigSchema = Type.Object(
   {
@@ -302,31 +301,7 @@ export const ConfigSchema = Type.Object(
         description: 'Readings are archived when the last of their chunk is this old.',
       }),
     }),
-    alerts: section({
-      webhookUrl: Type.String({
-        default: '',
-        description: 'Where the role jobs posts alerts, as JSON; empty: they are in the log alone.',
-        protocols: ['https:', 'http:'],
-        secret: true,
-      }),
-      webhookSecret: Type.String({
-        default: '',
-        description: 'Signs what is posted (HMAC-SHA256 in downhole-signature); empty: it is not signed.',
-        secret: true,
-      }),
-      jobFailures: Type.Integer({
-        default: 3,
-        minimum: 1,
-        maximum: 1000,
-        description: 'A job that has failed so often in a row is an alert.',
-      }),
-      diskDays: Type.Number({
-        default: 7,
-        minimum: 0,
-        maximum: 3650,
-        description: 'A disk that is full in fewer days is an alert.',
-      }),
-    }),
+    alerts: AlertsSchema,
     simulator: section({
       wells: Type.Integer({
         default: 12,

@@ -19,6 +19,10 @@ const LEDGER_WRITER_DAYS = 30;
 const SETTLED_LETTER_DAYS = 90;
 const LETTERS_A_SLICE = 2000;
 
+/** The history of alerts; a message that nobody has a channel for any more waits no longer than a week. */
+const ALERT_DAYS = 90;
+const WAITING_MESSAGE_DAYS = 7;
+
 /** Tables that are updated all the time, and TimescaleDB's own logs of what is to be refreshed. */
 const VACUUMED_TABLES = [
   'devices',
@@ -29,6 +33,8 @@ const VACUUMED_TABLES = [
   'late_days',
   'job_runs',
   'dead_letters',
+  'alerts',
+  'alert_messages',
   '_timescaledb_catalog.continuous_aggs_hypertable_invalidation_log',
   '_timescaledb_catalog.continuous_aggs_materialization_invalidation_log',
   '_timescaledb_catalog.continuous_aggs_watermark',
@@ -73,6 +79,15 @@ export function housekeepingJobs(): JobDefinition[] {
       findFault: () => Promise.resolve(null),
     },
     {
+      name: 'prune-alerts',
+      description: `removes alerts, their messages and maintenance windows ${ALERT_DAYS} days after their end`,
+      lane: 'housekeeping',
+      intervalSeconds: 3600,
+      initialDelaySeconds: 270,
+      run: pruneAlerts,
+      findFault: () => Promise.resolve(null),
+    },
+    {
       name: 'vacuum',
       description: 'frees dead rows where the database has no background process that does',
       lane: 'housekeeping',
@@ -108,6 +123,19 @@ async function pruneDeadLetters({ database, slice, shouldYield }: JobContext): P
     if (count < LETTERS_A_SLICE) return { detail: { deleted }, more: false };
     if (shouldYield()) return { detail: { deleted }, more: true };
   }
+}
+
+const PRUNE_ALERTS_SQL = [
+  `DELETE FROM alerts WHERE state = 'resolved' AND ended_at < now() - make_interval(days => ${ALERT_DAYS})`,
+  `DELETE FROM alert_messages WHERE created_at < now() - make_interval(days => CASE state WHEN 'waiting' THEN ${WAITING_MESSAGE_DAYS} ELSE ${ALERT_DAYS} END)`,
+  `DELETE FROM alert_silences WHERE ends_at < now() - make_interval(days => ${ALERT_DAYS})`,
+  `DELETE FROM alert_groups WHERE told_at < now() - make_interval(days => ${ALERT_DAYS})`,
+];
+
+async function pruneAlerts({ database, slice }: JobContext): Promise<JobOutcome> {
+  let deleted = 0;
+  for (const sql of PRUNE_ALERTS_SQL) deleted += await slice(() => database.execute(sql));
+  return { detail: { deleted }, more: false };
 }
 
 const PRUNE_LEDGER_SQL = `

@@ -37,13 +37,6 @@ export interface JobRunnerOptions {
   readonly failingAfter?: number;
 }
 
-/** A job that has failed so often that somebody should look. */
-export interface FailingJob {
-  readonly job: string;
-  readonly attempts: number;
-  readonly error: string;
-}
-
 const DEFAULT_RUN_BUDGET_MS = 10_000;
 /** A run that left work behind comes again this soon, so that others of its lane get in between. */
 const MORE_WORK_DELAY_MS = 50;
@@ -63,9 +56,8 @@ interface Entry {
   nextRunMs: number | null;
   /** Whether its last run here left work behind: then what is overdue is being worked on. */
   more: boolean;
-  /** The failures in a row up to now, and what the last one said. */
+  /** The failures in a row up to now. */
   failures: number;
-  lastError: string;
 }
 
 export class JobRunner {
@@ -89,7 +81,7 @@ export class JobRunner {
     this.#entries = new Map(
       jobs.map((definition) => [
         definition.name,
-        { definition, timer: undefined, nextRunMs: null, more: false, failures: 0, lastError: '' },
+        { definition, timer: undefined, nextRunMs: null, more: false, failures: 0 },
       ]),
     );
     for (const { lane } of jobs) if (!this.#lanes.has(lane)) this.#lanes.set(lane, new SerialQueue());
@@ -139,11 +131,9 @@ export class JobRunner {
     return statuses;
   }
 
-  /** The jobs that have failed several times in a row, as far as this process has seen it. */
-  failing(): FailingJob[] {
-    return [...this.#entries.values()]
-      .filter(({ failures }) => failures >= this.#failingAfter)
-      .map(({ definition, failures, lastError }) => ({ job: definition.name, attempts: failures, error: lastError }));
+  /** Of all jobs that there are here. */
+  names(): string[] {
+    return [...this.#entries.keys()];
   }
 
   /** The last runs, newest first. @param job null: of all jobs @throws OperationalError `unknown_job` */
@@ -260,7 +250,6 @@ export class JobRunner {
   #noteFailure(entry: Entry, error: unknown): number {
     const { name: job, intervalSeconds } = entry.definition;
     const attempt = ++entry.failures;
-    entry.lastError = error instanceof Error ? error.message : String(error);
     const dueInSeconds = retryDelaySeconds(attempt, intervalSeconds, Math.random());
     this.#events.emit('job_failed', { job, attempt, dueInSeconds: Math.round(dueInSeconds), error });
     if (attempt === this.#failingAfter) this.#events.emit('job_failing', { job, attempts: attempt, error });

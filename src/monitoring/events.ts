@@ -232,19 +232,44 @@ export const EVENTS = {
   ),
   job_recovered: event<{ job: string; attempts: number }>('info', 'a job that was failing has succeeded'),
   // alerts
-  alert_raised: event<{ key: string; kind: string; summary: string }>('warn', 'alert', (metrics, { kind }) =>
-    metrics.add('alerts_raised_total', 1, { kind }),
+  alert_raised: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
+    'warn',
+    'alert',
+    (metrics, { rule }) => metrics.add('alerts_raised_total', 1, { rule }),
   ),
-  alert_resolved: event<{ key: string; kind: string; summary: string }>('info', 'what an alert told of has passed'),
-  alert_delivered: event<{ key: string; attempt: number }>('debug', 'alert delivered', (metrics) =>
-    metrics.add('alert_deliveries_total', 1, { result: 'delivered' }),
+  alert_resolved: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
+    'info',
+    'what an alert told of has passed',
   ),
-  alert_undelivered: event<{ key: string; state: string; attempts: number; reason: string }>(
+  alerts_counted: event<{ firing: readonly { rule: string; severity: string; alerts: number }[] }>(
+    'debug',
+    'alerts that are firing, counted',
+    (metrics, { firing }) => {
+      metrics.clear('alerts_firing');
+      for (const { rule, severity, alerts } of firing) metrics.set('alerts_firing', alerts, { rule, severity });
+    },
+  ),
+  alert_delivered: event<{ channel: string; id: string; group: string; attempt: number }>(
+    'debug',
+    'alerts delivered',
+    (metrics, { channel }) => metrics.add('alert_deliveries_total', 1, { channel, result: 'delivered' }),
+  ),
+  alert_delivery_failed: event<{
+    channel: string;
+    id: string;
+    group: string;
+    attempt: number;
+    reason: string;
+    retryInSeconds: number;
+  }>('warn', 'alerts could not be delivered; it is tried again', (metrics, { channel }) =>
+    metrics.add('alert_deliveries_total', 1, { channel, result: 'failed' }),
+  ),
+  alert_undelivered: event<{ channel: string; id: string; group: string; attempts: number; reason: string }>(
     'error',
-    'an alert could not be delivered and is given up; look at alerts.webhookUrl and at what answers there',
-    (metrics) => metrics.add('alert_deliveries_total', 1, { result: 'undelivered' }),
+    'alerts could not be delivered and are given up; look at the configuration of the channel and at what answers there',
+    (metrics, { channel }) => metrics.add('alert_deliveries_total', 1, { channel, result: 'given_up' }),
   ),
-  alert_source_failed: event<{ source: string; error: unknown }>(
+  alert_source_failed: event<{ rule: string; error: unknown }>(
     'warn',
     'what is the case cannot be told; alerts stay as they are',
   ),

@@ -131,11 +131,16 @@ export const METRICS = {
     labels: ['job'],
   },
   job_last_success_timestamp_seconds: { type: 'gauge', help: 'When a job last succeeded.', labels: ['job'] },
-  alerts_raised_total: { type: 'counter', help: 'Alerts that came up in this process.', labels: ['kind'] },
+  alerts_firing: {
+    type: 'gauge',
+    help: 'Alerts that are firing, those in maintenance windows included; as the database has them.',
+    labels: ['rule', 'severity'],
+  },
+  alerts_raised_total: { type: 'counter', help: 'Alerts that this process saw come up.', labels: ['rule'] },
   alert_deliveries_total: {
     type: 'counter',
-    help: 'Alerts by what became of them at the webhook: delivered, undelivered.',
-    labels: ['result'],
+    help: 'Attempts of this process to deliver alerts: delivered, failed (it is tried again), given_up.',
+    labels: ['channel', 'result'],
   },
   archive_rows_total: { type: 'counter', help: 'Rows archived by this process, verified.', labels: [] },
   archive_bytes_total: { type: 'counter', help: 'Bytes of the parts that they are in.', labels: [] },
@@ -243,6 +248,11 @@ export class Metrics {
 
   set<N extends NameOfType<'gauge'>>(name: N, value: number, ...labels: LabelArgument<N>): void {
     (this.#gauges.get(name) as Gauge).set({ ...labels[0] }, value);
+  }
+
+  /** Forgets a gauge's values: of what is not there any more it says nothing. */
+  clear(name: NameOfType<'gauge'>): void {
+    (this.#gauges.get(name) as Gauge).reset();
   }
 
   observe<N extends NameOfType<'histogram'>>(name: N, value: number, ...labels: LabelArgument<N>): void {

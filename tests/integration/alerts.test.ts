@@ -1,203 +1,369 @@
-/** Alerts: what comes up and what passes, and their way to a webhook that fails in every way it can. */
+/** Alerts in the database, told by several processes through a webhook that fails in every way it can. */
 import { createHmac } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Alert, AlertCondition } from '../../src/alerts/alert.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { AlertCondition, AlertRule } from '../../src/alerts/alert.js';
 import { AlertKeeper } from '../../src/alerts/alert-keeper.js';
-import { WebhookHook } from '../../src/alerts/deliver-webhook.js';
+import { WebhookChannel } from '../../src/alerts/deliver-webhook.js';
+import { claimMessage } from '../../src/alerts/message-outbox.js';
 import { noteDamage } from '../../src/archive/part-table.js';
-import { alertSources } from '../../src/commands/alert-sources.js';
+import { alertRules } from '../../src/commands/alert-rules.js';
+import { loadConfig } from '../../src/config/load-config.js';
 import type { JobDefinition } from '../../src/jobs/job.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
+import type { Database } from '../../src/storage/database.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
-import { startPostgres } from '../support/postgres.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { recordEvents } from '../support/record-events.js';
-import { openPlainTarget } from '../support/storage-targets.js';
+import { openPlainTarget, type PlainTarget } from '../support/storage-targets.js';
+import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
-interface Received {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
+let postgres: PostgresServer;
+let target: PlainTarget;
+let database: Database;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  target = await openPlainTarget(postgres);
+  database = target.database;
+}, 120_000);
+afterAll(async () => {
+  await target.remove();
+  await postgres.remove();
+});
+beforeEach(() =>
+  database.script('TRUNCATE alerts, alert_messages, alert_groups, alert_silences, dead_letters, devices, job_runs'),
+);
+
+const silent = (device: string, more: Partial<AlertCondition> = {}): AlertCondition => ({
+  labels: { device, site: 'North' },
+  summary: `${device} is silent`,
+  detail: {},
+  ...more,
+});
+
+/** What is the case, for every process that looks. */
+interface World {
+  conditions: AlertCondition[];
+  isAway?: boolean;
 }
 
-let server: Server | undefined;
-afterEach(() => {
-  server?.closeAllConnections();
-  server?.close();
-  server = undefined;
-});
-
-/** Answers with these, one after another, the last one for ever; `hang` never answers. */
-async function startReceiver(...answers: (number | 'hang')[]): Promise<{ url: string; received: Received[] }> {
-  const received: Received[] = [];
-  const started = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      const answer = answers[Math.min(received.length, answers.length - 1)] as number | 'hang';
-      received.push({ headers: request.headers, body });
-      if (answer !== 'hang') response.writeHead(answer, answer === 302 ? { location: '/elsewhere' } : {}).end('noted');
-    });
-  });
-  server = started;
-  started.listen(0, '127.0.0.1');
-  await once(started, 'listening');
-  return { url: `http://127.0.0.1:${(started.address() as AddressInfo).port}/hook?token=geheim`, received };
-}
-
-const condition = (key: string): AlertCondition => ({
-  key,
-  kind: 'job_failing',
-  severity: 'critical',
-  summary: `${key} fails`,
-  detail: { attempts: 3 },
-});
-const alert = (key: string): Alert => ({
-  ...condition(key),
-  state: 'firing',
-  since: '2026-11-01T00:00:00.000Z',
-  at: '2026-11-01T00:01:00.000Z',
-});
-
-describe('a webhook', () => {
-  const hookTo = (url: string, pausesMs = [1, 1]) => {
-    const events = recordEvents();
-    return { events, hook: new WebhookHook({ url, secret: 'geheim', events, timeoutMs: 300, pausesMs }) };
+function ruleOf(world: World, more: Partial<AlertRule> = {}): AlertRule {
+  return {
+    name: 'device_silent',
+    severity: 'warning',
+    forSeconds: 0,
+    resolveSeconds: 0,
+    groupBy: ['site'],
+    find: () =>
+      world.isAway === true ? Promise.reject(new OperationalError('test', 'away')) : Promise.resolve(world.conditions),
+    ...more,
   };
+}
 
-  it('gets each alert once, in order, signed over time and body', async () => {
-    const { url, received } = await startReceiver(204);
-    const { hook, events } = hookTo(url);
-    for (const key of ['a', 'b', 'c']) hook.send(alert(key));
-    await expect.poll(() => events.named('alert_delivered').length).toBe(3);
-    expect(received.map(({ body }) => JSON.parse(body) as Alert)).toEqual(['a', 'b', 'c'].map(alert));
-    for (const { headers, body } of received) {
-      const [, seconds, mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['downhole-signature'])) ?? [];
-      expect(mac).toBe(createHmac('sha256', 'geheim').update(`${seconds}.${body}`).digest('hex'));
-      expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(300);
-    }
-    await hook.stop();
+const AT_ONCE = { groupWaitUs: 0, groupIntervalUs: 0, repeatUs: 0 };
+
+interface Process {
+  readonly keeper: AlertKeeper;
+  readonly events: ReturnType<typeof recordEvents>;
+  /** Looks, tells and delivers. */
+  turn(): Promise<void>;
+}
+
+function processOn(
+  on: Database,
+  world: World,
+  receiver?: WebhookReceiver,
+  more: { rule?: Partial<AlertRule>; claimSeconds?: number } = {},
+): Process {
+  const events = recordEvents();
+  const keeper = new AlertKeeper({
+    database: on,
+    rules: [ruleOf(world, more.rule)],
+    channels:
+      receiver === undefined ? [] : [new WebhookChannel({ url: receiver.url, secret: 'geheim', timeoutMs: 300 })],
+    times: AT_ONCE,
+    events,
+    retrySeconds: [0, 0],
+    claimSeconds: more.claimSeconds ?? 60,
+  });
+  const turn = async (): Promise<void> => {
+    await keeper.look();
+    await keeper.tell();
+    await keeper.deliver();
+  };
+  return { keeper, events, turn };
+}
+
+async function receiverThat(...answers: (number | 'hang')[]): Promise<WebhookReceiver> {
+  const receiver = await startReceiver(...answers);
+  onTestFinished(() => receiver.close());
+  return receiver;
+}
+
+/** `firing W-1, resolved W-2` for each post. */
+const toldBy = (receiver: WebhookReceiver): string[] =>
+  receiver.bodies().map(({ alerts }) => alerts.map(({ status, labels }) => `${status} ${labels['device']}`).join(', '));
+
+describe('a message', () => {
+  it('has the form of Alertmanager, its id, and a signature over time and body', async () => {
+    const receiver = await receiverThat(204);
+    const { turn, events } = processOn(
+      database,
+      { conditions: [silent('W-1', { detail: { interval: 60 } }), silent('W-2')] },
+      receiver,
+    );
+    await turn();
+    const [{ headers, body } = { headers: {}, body: '' }] = receiver.received;
+    const [, seconds, mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['downhole-signature'])) ?? [];
+    expect(mac).toBe(createHmac('sha256', 'geheim').update(`${seconds}.${body}`).digest('hex'));
+    const [message] = events.named('alert_delivered');
+    expect(headers['downhole-delivery']).toBe(message?.id);
+    const startsAt = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string;
+    expect(receiver.bodies()).toEqual([
+      {
+        version: '4',
+        groupKey: 'device_silent site=North',
+        truncatedAlerts: 0,
+        status: 'firing',
+        receiver: 'downhole',
+        groupLabels: { alertname: 'device_silent' },
+        commonLabels: { alertname: 'device_silent', severity: 'warning', site: 'North' },
+        commonAnnotations: {},
+        externalURL: '',
+        alerts: ['W-1', 'W-2'].map((device) => ({
+          status: 'firing',
+          labels: { alertname: 'device_silent', severity: 'warning', site: 'North', device },
+          annotations: { summary: `${device} is silent`, ...(device === 'W-1' ? { interval: '60' } : {}) },
+          startsAt,
+          endsAt: '0001-01-01T00:00:00Z',
+          generatorURL: '',
+          fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+        })),
+      },
+    ]);
   });
 
   it.each([
     ['500s', [500, 503, 200]],
     ['a hanging answer', ['hang', 200]],
     ['being asked to come later', [429, 200]],
-  ] as [string, (number | 'hang')[]][])('is tried again after %s', async (_, answers) => {
-    const { url, received } = await startReceiver(...answers);
-    const { hook, events } = hookTo(url);
-    hook.send(alert('a'));
-    await expect
-      .poll(() => events.named('alert_delivered'), { timeout: 10_000 })
-      .toEqual([{ key: 'a', attempt: answers.length }]);
-    expect(received).toHaveLength(answers.length);
-    await hook.stop();
+  ] as [string, (number | 'hang')[]][])('is tried again after %s, with the same id', async (_, answers) => {
+    const receiver = await receiverThat(...answers);
+    const { turn, events } = processOn(database, { conditions: [silent('W-1')] }, receiver);
+    await turn();
+    expect(events.named('alert_delivered')).toMatchObject([{ attempt: answers.length }]);
+    expect(new Set(receiver.received.map(({ headers }) => headers['downhole-delivery'])).size).toBe(1);
+    expect(receiver.received).toHaveLength(answers.length);
   });
 
-  it('is given up after so many attempts, and the next alert has its turn; the log has no secret', async () => {
-    const { url } = await startReceiver(500, 500, 500, 200);
-    const { hook, events } = hookTo(url);
-    hook.send(alert('a'));
-    hook.send(alert('b'));
-    await expect.poll(() => events.named('alert_delivered')).toEqual([{ key: 'b', attempt: 1 }]);
-    expect(events.named('alert_undelivered')).toEqual([
-      { key: 'a', state: 'firing', attempts: 3, reason: 'it answered 500' },
+  it('is given up after so many attempts, and at once where it is refused or sent elsewhere; the log has no secret', async () => {
+    const receiver = await receiverThat(500, 500, 500, 401, 302);
+    const world: World = { conditions: [silent('W-1')] };
+    const { turn, events } = processOn(database, world, receiver);
+    await turn();
+    world.conditions = [];
+    await turn();
+    world.conditions = [silent('W-1')];
+    await turn();
+    expect(events.named('alert_undelivered').map(({ attempts, reason }) => [attempts, reason])).toEqual([
+      [3, 'it answered 500'],
+      [1, 'it answered 401'],
+      [1, 'it answered 302'],
     ]);
     expect(JSON.stringify(events.all)).not.toContain('geheim');
-    await hook.stop();
+    const rows = await database.query('SELECT state, attempts FROM alert_messages ORDER BY seq');
+    expect(rows).toEqual([3, 1, 1].map((attempts) => ({ state: 'given_up', attempts })));
   });
 
-  it('is given up at once where it refuses or sends elsewhere: the same would come again', async () => {
-    const { url, received } = await startReceiver(401, 302);
-    const { hook, events } = hookTo(url);
-    hook.send(alert('a'));
-    hook.send(alert('b'));
-    await expect
-      .poll(() => events.named('alert_undelivered').map(({ reason, attempts }) => [reason, attempts]))
-      .toEqual([
-        ['it answered 401', 1],
-        ['it answered 302', 1],
-      ]);
-    expect(received).toHaveLength(2);
-    await hook.stop();
-  });
-
-  it('that nobody listens on keeps nobody waiting, and what waits is bounded', async () => {
-    const { hook, events } = hookTo('http://127.0.0.1:1/', [60_000]);
-    for (let n = 0; n < 150; n++) hook.send(alert(String(n)));
-    // One is being delivered, a hundred wait; a stop ends the pause.
-    expect(events.named('alert_undelivered')).toHaveLength(49);
-    await hook.stop();
-    const undelivered = events.named('alert_undelivered');
-    expect(undelivered).toHaveLength(150);
-    expect(new Set(undelivered.map(({ key }) => key)).size).toBe(150);
+  it('of a group does not overtake an earlier one that waits', async () => {
+    const receiver = await receiverThat(500, 500, 200);
+    const world: World = { conditions: [silent('W-1')] };
+    const { keeper } = processOn(database, world, receiver);
+    await keeper.look();
+    await keeper.tell();
+    world.conditions = [];
+    await keeper.look();
+    await keeper.tell();
+    await keeper.deliver();
+    expect(toldBy(receiver)).toEqual(['firing W-1', 'firing W-1', 'firing W-1', 'resolved W-1']);
   });
 });
 
-describe('the keeper of alerts', () => {
-  const keeperOf = (...finds: (() => Promise<AlertCondition[]>)[]) => {
-    const told: string[] = [];
-    const events = recordEvents();
-    const hook = { send: ({ state, key }: Alert) => void told.push(`${state} ${key}`), stop: () => Promise.resolve() };
-    const sources = finds.map((find, index) => ({ name: `source ${index}`, find }));
-    return { told, events, keeper: new AlertKeeper({ sources, hook, events }) };
+describe('alerts', () => {
+  it('are told once and taken back once by two processes that both look, and by one that starts anew', async () => {
+    const receiver = await receiverThat(200);
+    const world: World = { conditions: [silent('W-1'), silent('W-2')] };
+    const others = await Promise.all([target.connect(), target.connect()]);
+    const processes = others.map((each) => processOn(each, world, receiver));
+    const all = (): Promise<unknown> => Promise.all(processes.map(({ turn }) => turn()));
+    await all();
+    await all();
+    expect(toldBy(receiver)).toEqual(['firing W-1, firing W-2']);
+    const restarted = processOn(database, world, receiver);
+    await restarted.turn();
+    expect(receiver.received).toHaveLength(1);
+    world.conditions = [silent('W-2')];
+    await Promise.all([all(), restarted.turn()]);
+    await all();
+    // Who still is silent is in the message, as Alertmanager does it.
+    expect(toldBy(receiver).slice(1)).toEqual(['resolved W-1, firing W-2']);
+    const raised = [...processes, restarted].flatMap(({ events }) => events.named('alert_raised'));
+    const resolved = [...processes, restarted].flatMap(({ events }) => events.named('alert_resolved'));
+    expect(raised.map(({ summary }) => summary).sort()).toEqual(['W-1 is silent', 'W-2 is silent']);
+    expect(resolved.map(({ summary }) => summary)).toEqual(['W-1 is silent']);
+    await restarted.turn();
+    expect(restarted.events.named('alerts_counted').at(-1)?.firing).toEqual([
+      { rule: 'device_silent', severity: 'warning', alerts: 1 },
+    ]);
+  });
+
+  it('survive a process that is killed between noting and delivering: another one delivers, with the same id', async () => {
+    const receiver = await receiverThat(200);
+    const world: World = { conditions: [silent('W-1')] };
+    const killed = processOn(database, world, receiver);
+    await killed.keeper.look();
+    await killed.keeper.tell();
+    // Killed after the claim, before anything is heard of it: the claim runs out.
+    const claimed = await claimMessage(database, 'webhook', 0);
+    const survivor = processOn(await target.connect(), world, receiver);
+    await survivor.turn();
+    expect(toldBy(receiver)).toEqual(['firing W-1']);
+    expect(receiver.received[0]?.headers['downhole-delivery']).toBe(claimed?.message.id);
+    expect(survivor.events.named('alert_delivered')).toMatchObject([{ attempt: 2 }]);
+  });
+
+  it('keep their state while a rule cannot tell, and wait for their delays by the clock of the database', async () => {
+    const world: World = { conditions: [silent('W-1')] };
+    const { turn, events } = processOn(database, world, undefined, { rule: { forSeconds: 300, resolveSeconds: 300 } });
+    const states = async (): Promise<unknown[]> =>
+      (await database.query('SELECT state FROM alerts ORDER BY id')).map(({ state }) => state);
+    const later = (): Promise<unknown> =>
+      database.execute(
+        `UPDATE alerts SET seen_at = seen_at - interval '5 minutes', absent_since = absent_since - interval '5 minutes'`,
+      );
+    await turn();
+    expect(await states()).toEqual(['pending']);
+    await later();
+    world.isAway = true;
+    await turn();
+    expect(await states()).toEqual(['pending']);
+    expect(events.named('alert_source_failed')).toMatchObject([{ rule: 'device_silent' }]);
+    world.isAway = false;
+    await turn();
+    expect(await states()).toEqual(['firing']);
+    world.conditions = [silent('W-1', { isLingering: true })];
+    await later();
+    await turn();
+    world.conditions = [];
+    await turn();
+    expect(await states()).toEqual(['firing']);
+    await later();
+    await turn();
+    expect(await states()).toEqual(['resolved']);
+    expect(events.named('alert_raised')).toHaveLength(1);
+    expect(events.named('alert_resolved')).toHaveLength(1);
+  });
+
+  it('of many devices are one message, which lists a hundred and counts the rest', async () => {
+    const receiver = await receiverThat(200);
+    const conditions = Array.from({ length: 1234 }, (_, n) => silent(`W-${n}`));
+    await processOn(database, { conditions }, receiver).turn();
+    expect(receiver.bodies().map(({ alerts, truncatedAlerts }) => [alerts.length, truncatedAlerts])).toEqual([
+      [100, 1134],
+    ]);
+  });
+
+  it('in a maintenance window are recorded and not told, and told once it is over', async () => {
+    const receiver = await receiverThat(200);
+    const world: World = { conditions: [silent('W-1'), silent('W-2')] };
+    await database.execute(
+      `INSERT INTO alert_silences (device_id, begins_at, ends_at, reason, created_by) VALUES ('W-1', now() - interval '1 hour', now() + interval '1 hour', 'workover', 'test')`,
+    );
+    const { turn } = processOn(database, world, receiver);
+    await turn();
+    expect(toldBy(receiver)).toEqual(['firing W-2']);
+    expect(
+      await database.query('SELECT labels, told, silence_id IS NOT NULL AS silenced FROM alerts ORDER BY id'),
+    ).toMatchObject([
+      { labels: { device: 'W-1' }, told: 'nothing', silenced: true },
+      { labels: { device: 'W-2' }, told: 'firing', silenced: false },
+    ]);
+    await database.execute('UPDATE alert_silences SET lifted_at = now()');
+    await turn();
+    expect(toldBy(receiver).slice(1)).toEqual(['firing W-1, firing W-2']);
+  });
+});
+
+describe('the rules of the role jobs', () => {
+  const broken: JobDefinition = {
+    name: 'broken',
+    description: '',
+    lane: 'housekeeping',
+    intervalSeconds: 60,
+    initialDelaySeconds: 0,
+    run: () => Promise.reject(new Error('it broke')),
+    findFault: () => Promise.resolve('2 chunks wait'),
   };
 
-  it('tells once what comes up and once what has passed', async () => {
-    let present = ['a', 'b'];
-    const { told, events, keeper } = keeperOf(
-      () => Promise.resolve(present.map(condition)),
-      () => Promise.resolve([condition('other')]),
+  async function findAll(
+    queueDepth?: () => number,
+    overrides: Record<string, unknown> = {},
+  ): Promise<(AlertCondition & { rule: string })[]> {
+    const jobs = new JobRunner({ database, events: recordEvents(), jobs: [broken] });
+    const rules = alertRules({ database, jobs, queueDepth }, loadConfig({ environment: {}, overrides }));
+    const found = await Promise.all(
+      rules.map(async (rule) => (await rule.find()).map((each) => ({ ...each, rule: rule.name }))),
     );
-    await keeper.look();
-    await keeper.look();
-    expect(told).toEqual(['firing a', 'firing b', 'firing other']);
-    present = ['b', 'c'];
-    await keeper.look();
-    expect(told.slice(3)).toEqual(['firing c', 'resolved a']);
-    present = ['a'];
-    await keeper.look();
-    expect(told.slice(5)).toEqual(['firing a', 'resolved b', 'resolved c']);
-    expect(events.named('alert_raised')).toHaveLength(5);
-    expect(events.named('alert_resolved')).toHaveLength(3);
+    return found.flat();
+  }
+  const inWords = (found: readonly (AlertCondition & { rule: string })[]): string[] =>
+    found.map(({ rule, isLingering, summary }) => `${rule}${isLingering === true ? ' (lingering)' : ''}: ${summary}`);
+
+  it('find silent devices by their interval, and neither those that report by exception nor those long out of use', async () => {
+    await database.execute(
+      `INSERT INTO devices (device_id, site, expected_interval_seconds, reporting_mode, last_seen) VALUES
+         ('slow', 'North', 3600, 'periodic', now() - interval '9 hours'),
+         ('silent', 'North', 60, 'periodic', now() - interval '11 minutes'),
+         ('fast', NULL, 1, 'periodic', now() - interval '4 minutes'),
+         ('talks', 'North', 60, 'periodic', now() - interval '1 minute'),
+         ('seldom', 'North', 60, 'by_exception', now() - interval '3 days'),
+         ('given up', 'North', 60, 'periodic', now() - interval '30 days')`,
+    );
+    const found = (await findAll()).filter(({ rule }) => rule === 'device_silent');
+    expect(
+      found.map(({ labels, isLingering }) => `${labels['device']} ${labels['site']} ${isLingering}`).sort(),
+    ).toEqual(['given up North true', 'silent North false', 'slow North true']);
+    expect(await findAll(undefined, { 'alerts.deviceSilent.severity': 'off' })).toHaveLength(1);
   });
 
-  it('takes nothing for passed while a source cannot tell', async () => {
-    let isAway = false;
-    const { told, events, keeper } = keeperOf(() =>
-      isAway ? Promise.reject(new OperationalError('test', 'away')) : Promise.resolve([condition('a')]),
-    );
-    await keeper.look();
-    isAway = true;
-    await keeper.look();
-    expect(told).toEqual(['firing a']);
-    expect(events.named('alert_source_failed')).toMatchObject([{ source: 'source 0' }]);
+  it('find dead letters that grow and a queue that is deep, with two thresholds each', async () => {
+    const letters = (from: number, to: number, age: string): Promise<unknown> =>
+      database.execute(
+        `INSERT INTO dead_letters (id, code, error, original, last_at) SELECT n, 'c', 'e', '', now() - $1::interval FROM generate_series($2::int, $3::int) n`,
+        [age, from, to],
+      );
+    const overrides = { 'alerts.jobOverdue.severity': 'off' };
+    await letters(1, 70, '0');
+    expect(inWords(await findAll(() => 60_000, overrides))).toEqual([
+      'dead_letters (lingering): 70 records became dead letters in the last hour.',
+      'queue_deep (lingering): 60000 messages wait in the queue of telemetry, and more than 100000 is an alert.',
+    ]);
+    await letters(71, 120, '0');
+    await letters(121, 1001, '2 hours');
+    expect(inWords(await findAll(() => 100_001, overrides))).toEqual([
+      'dead_letters: 1001 dead letters wait for a decision.',
+      'dead_letters: 120 records became dead letters in the last hour.',
+      'queue_deep: 100001 messages wait in the queue of telemetry, and more than 100000 is an alert.',
+    ]);
+    await database.execute(`UPDATE dead_letters SET state = 'purged'`);
+    expect(await findAll(() => 50_000, overrides)).toEqual([]);
   });
-});
 
-describe('what the role jobs looks at', () => {
-  it('is jobs that fail or are behind, a disk that fills, and damaged parts of the archive', async () => {
-    const postgres = await startPostgres();
-    onTestFinished(() => postgres.remove());
-    const target = await openPlainTarget(postgres);
-    onTestFinished(() => target.remove());
-    const { database } = target;
-    const broken: JobDefinition = {
-      name: 'broken',
-      description: '',
-      lane: 'housekeeping',
-      intervalSeconds: 60,
-      initialDelaySeconds: 0,
-      run: () => Promise.reject(new Error('it broke')),
-      findFault: () => Promise.resolve('2 chunks wait'),
-    };
-    const runner = new JobRunner({ database, events: recordEvents(), jobs: [broken], failingAfter: 2 });
-    const find = async (): Promise<AlertCondition[]> =>
-      (await Promise.all(alertSources(database, runner, 7).map((source) => source.find()))).flat();
-    expect((await find()).map(({ key }) => key)).toEqual(['job_overdue:broken']);
-
+  it('find jobs that fail or are behind, a disk that fills, and damaged parts of the archive', async () => {
+    expect(inWords(await findAll())).toEqual(['job_overdue: The job broken is behind: 2 chunks wait.']);
+    const runner = new JobRunner({ database, events: recordEvents(), jobs: [broken] });
     await runner.runNow('broken');
+    await runner.runNow('broken');
+    expect((await findAll()).map(({ rule }) => rule)).not.toContain('job_failing');
     await runner.runNow('broken');
     await database.execute(
       `INSERT INTO storage_days (day, database_bytes, archive_bytes, disk_used_bytes, disk_free_bytes)
@@ -210,18 +376,20 @@ describe('what the role jobs looks at', () => {
     );
     const [part] = await database.query<{ id: number }>('SELECT id FROM archive_parts');
     await noteDamage(database, part?.id ?? 0, 'a bit is not what it was');
-    const found = await find();
-    expect(found.map(({ kind }) => kind)).toEqual(['job_failing', 'job_overdue', 'disk_filling', 'archive_damaged']);
-    expect(found.map(({ summary }) => summary).join('\n')).toBe(
-      [
-        'The job broken has failed 2 times in a row: it broke',
-        'The job broken is behind: 2 chunks wait.',
-        'The disk of the database is full in 3 days, from the sizes of 10 days within 10.',
-        'The part of the archive from 2026-01-01T00:00:00Z, revision 1, is damaged: a bit is not what it was',
-      ].join('\n'),
-    );
+    // Another process, which has run nothing itself, says the same.
+    expect(inWords(await findAll())).toEqual([
+      'job_failing: The job broken has failed 3 times in a row: it broke',
+      'job_overdue: The job broken is behind: 2 chunks wait.',
+      'disk_filling: The disk of the database is full in 3 days, from the sizes of 10 days within 10.',
+      'archive_damaged: The part of the archive from 2026-01-01T00:00:00Z, revision 1, is damaged: a bit is not what it was',
+    ]);
+    await database.execute('UPDATE storage_days SET disk_free_bytes = 8.5e6');
     // Whole again, or in another part by now: no trouble any more.
     await noteDamage(database, part?.id ?? 0, null);
-    expect((await find()).map(({ kind }) => kind)).not.toContain('archive_damaged');
+    expect((await findAll()).map(({ rule, isLingering }) => [rule, isLingering])).toEqual([
+      ['job_failing', undefined],
+      ['job_overdue', undefined],
+      ['disk_filling', true],
+    ]);
   });
 });

@@ -16,6 +16,8 @@ import {
   QualitySummarySchema,
 } from '../../src/quality/quality-schemas.js';
 import { readGaps } from '../../src/quality/read-gaps.js';
+import { qualityLowRule } from '../../src/alerts/rules/quality-low.js';
+import { loadConfig } from '../../src/config/load-config.js';
 import { readQuality, readQualityList } from '../../src/quality/read-quality.js';
 import { CHANNEL_BITS, QualityFlag, splitFlags } from '../../src/telemetry/quality-flags.js';
 import { DeviceScope } from '../../src/ingest/device-scope.js';
@@ -347,5 +349,33 @@ describe('gaps', () => {
     expect(long.total).toBe(2);
     expect(long.gaps[0]?.seconds).toBeGreaterThan(118 * 60);
     expect(long.gaps[0]?.seconds).toBeLessThanOrEqual(121 * 60);
+  });
+});
+
+describe('the alert about low quality', () => {
+  it('has the figures of the list, by what is asked for, and lingers between its thresholds', async () => {
+    const settings = {
+      ...loadConfig({ environment: {} }).alerts.qualityLow,
+      by: ['fleet' as const, 'site' as const],
+      dimensions: ['validity' as const],
+      windowMinutes: 4 * 24 * 60,
+      leastRecords: 1,
+    };
+    const window = { fromUs: nowMs * 1000 - 4 * DAY_MS * 1000, toUs: nowMs * 1000 };
+    const question = { window, nowUs: nowMs * 1000, retention: RETENTION, limit: 100, offset: 0 };
+    const sites = (await readQualityList(server.database, { ...question, by: 'site' })).rows.filter(
+      ({ validity }) => validity !== null,
+    );
+    const find = (below: number, resolveAbove: number) =>
+      qualityLowRule(server.database, { ...settings, below, resolveAbove }, RETENTION).find();
+    expect((await find(1, 1)).map(({ labels }) => [labels['by'], labels['site']])).toEqual([
+      ['fleet', undefined],
+      ...sites.map(({ key }) => ['site', key]),
+    ]);
+    expect((await find(0, 1)).map(({ isLingering }) => isLingering)).toEqual([true, true, true]);
+    expect(await find(0, 0)).toEqual([]);
+    const worst = sites[0]?.validity ?? 0;
+    const [found] = (await find(worst + 1e-6, worst + 1e-6)).filter(({ labels }) => labels['site'] === sites[0]?.key);
+    expect(found?.summary).toMatch(/^The quality of the data of site \w+ \(validity\) is [\d.]+ %, below [\d.]+ %\.$/);
   });
 });
