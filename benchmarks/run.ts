@@ -8,4 +8,5 @@ await runBenchmarks({
   compression: async () => [await (await import('./compression.js')).benchmarkCompression()],
   'aggregate-24h': async () => (await import('./aggregate-24h.js')).benchmarkAggregate24h(),
   quality: async () => (await import('./quality.js')).benchmarkQuality(),
+  'storage-30-days': async () => (await import('./storage-30-days.js')).benchmarkStorage30Days(),
 });
