@@ -1,14 +1,15 @@
 /** The figures for people: what was measured, beside what others have published. */
 import { PUBLISHED } from './published.js';
 import type { AnomalyFree, PerFile, Replay } from './protocol.js';
+import type { SimulatedPumps } from './simulated-pumps.js';
 import type { Rates } from './tally.js';
 
 export interface Figures {
   readonly p1: PerFile;
   readonly p2: Replay;
   readonly p3: AnomalyFree;
-  /** The simulator's labelled faults; null: not measured. */
-  readonly p4: null;
+  /** Simulated pumps, healthy and failing. */
+  readonly p4: SimulatedPumps;
   readonly recordsPerSecond: number | null;
 }
 
@@ -39,12 +40,23 @@ export function report(
     `${p2.eventsFound} of ${p2.events} events found, median delay ${p2.medianDelaySeconds ?? '–'} s; ${p2.falseEpisodesPerHour ?? '–'} false episodes an hour`,
     '',
     `P3: recording without anomalies: FAR ${rate(p3.far)} %, with missing values and spikes ${rate(p3.farMissingAndSpikes)} %`,
-    `P4: simulated pumps: ${figures.p4 === null ? 'not measured' : ''}`,
+    ...simulatedLines(figures.p4),
     `${recordsPerSecond?.toLocaleString('en') ?? '–'} records a second of one core`,
     title('P1 by file'),
     ...Object.entries(p1.files).map(([name, rates]) => line(name, rates)),
     '',
   ].join('\n');
+}
+
+function simulatedLines(p4: SimulatedPumps): string[] {
+  return [
+    `P4: ${p4.devices} healthy simulated pumps, 30 days: FAR ${rate(p4.far)} %, device at the 90th percentile ${rate(p4.farP90)} %, not judged ${rate(p4.muted)} %, ${p4.falseEpisodesPerDeviceMonth} episodes a device`,
+    `    ${p4.faults} simulated faults: found in time ${rate(p4.recall)} %, named first ${rate(p4.diagnosisRight)} %`,
+    ...Object.entries(p4.conditions).map(
+      ([name, { faults, recall, diagnosisRight, medianDelaySeconds }]) =>
+        `    ${name.padEnd(18)} ${String(faults).padStart(3)} faults  in time ${rate(recall)} %  named ${rate(diagnosisRight)} %  median delay ${medianDelaySeconds ?? '–'} s`,
+    ),
+  ];
 }
 
 const title = (text: string): string => `\n${text.padEnd(NAME_WIDTH)}    F1  FAR %  MAR %`;

@@ -10,6 +10,7 @@ import { f1Interval } from './bootstrap.js';
 import { anomalyFree, isLabelled, perFile, replay, tallyFiles } from './protocol.js';
 import { readPumpFiles } from './pump-files.js';
 import { report, type Figures } from './report.js';
+import { simulatedPumps } from './simulated-pumps.js';
 import { LEVEL_SHIFT, Z_SCORES } from './subjects.js';
 import { recordsPerSecond } from './throughput.js';
 
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     p1: perFile(tallies),
     p2: replay(LEVEL_SHIFT, labelled),
     p3: anomalyFree(LEVEL_SHIFT, files),
-    p4: null,
+    p4: simulatedPumps(LEVEL_SHIFT),
     recordsPerSecond: recordsPerSecond(files),
   };
   if (values.json === true) {

@@ -14,6 +14,7 @@ import { OperatingStates, type SavedOperation } from './operating-states.js';
 import { deviationFlag, lateFlag, missingFlags } from './quality/assess-quality.js';
 import type { BaselineState, TemperatureBaseline } from './quality/temperature-baseline.js';
 import { addRawValue } from './raw-values.js';
+import { applyRules } from './rules/apply-rules.js';
 
 const TEMPERATURE = CHANNEL_NAMES.indexOf('temperature');
 
@@ -92,6 +93,7 @@ export class Evaluator {
       const state = this.#states.advance(device, timestampUs, values, row);
       batch.operatingState[row] = state;
       this.#detector.evaluate(batch, row, device);
+      applyRules(batch, row);
       // A pump that stands cools down: its temperature is no part of what is normal for it.
       if (temperature === temperature && state !== OperatingState.off)
         this.#baseline.learn(device, timestampUs, temperature);

@@ -40,7 +40,7 @@ export class AlarmFilter {
     if (Number.isNaN(this.state.sinceUs)) return false;
     this.state.records++;
     if (this.#isQuiet(timestampUs)) this.reset();
-    else if (!this.state.isOn) this.state.isOn = this.#hasLasted(timestampUs);
+    else if (!this.state.isOn) this.state.isOn = isAnomaly && this.#hasLasted(timestampUs);
     return this.state.isOn;
   }
 

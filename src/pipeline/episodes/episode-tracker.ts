@@ -17,6 +17,9 @@ import { type Episode, EPISODE_DEFAULTS, type EpisodeOptions } from './episode.j
 /** A later diagnosis knows more: it replaces one that was surer by less than this. */
 const LATER_COUNTS = 0.07;
 const LEAST_QUIET_INTERVALS = 5;
+/** Confidence that is enough where the detector has raised an alarm; and how often it is asked for. */
+const CONFIRMED = 0.5;
+const WAITED_LOOKS = 3;
 
 export class EpisodeTracker {
   readonly #options: EpisodeOptions;
@@ -28,6 +31,7 @@ export class EpisodeTracker {
   readonly #causes = new Map<number, number>();
   #lastEndUs = Number.NEGATIVE_INFINITY;
   #looks = 0;
+  #waited = 0;
   #lastUs = Number.NaN;
   #intervalUs = 0;
 
@@ -56,7 +60,7 @@ export class EpisodeTracker {
     if (state === OperatingState.off && !isOn) {
       if (this.#open !== undefined) this.#end(this.#open);
       this.#watch.close();
-    } else if (this.#open === undefined) this.#openIfDue(timestampUs, isOn);
+    } else if (this.#open === undefined) this.#openIfDue(timestampUs, isOn, cause, hasLooked);
     if (this.#open !== undefined) this.#continue(this.#open, batch, row, isAnomaly, hasLooked);
     return this.#forGood(timestampUs);
   }
@@ -70,9 +74,9 @@ export class EpisodeTracker {
     return left;
   }
 
-  #openIfDue(timestampUs: number, isOn: boolean): void {
+  #openIfDue(timestampUs: number, isOn: boolean, cause: number, hasLooked: boolean): void {
     const finding = this.#watch.finding;
-    if (!isOn && finding === undefined) return;
+    if (finding === undefined && !(isOn && this.#isWorthAnEpisode(timestampUs, cause, hasLooked))) return;
     const onsets = [...(isOn ? [this.#alarm.state.sinceUs] : []), ...(finding === undefined ? [] : [finding.onsetUs])];
     // What is excluded from the reference may be found once more, from before it was over.
     const startUs = Math.max(Math.min(...onsets), this.#lastEndUs);
@@ -97,6 +101,18 @@ export class EpisodeTracker {
     };
   }
 
+  /**
+   * A choke that is set differently is a shift of the level, and nothing is wrong: an alarm of the detector is an episode where
+   * a signature fits, or when it does not end.
+   */
+  #isWorthAnEpisode(timestampUs: number, cause: number, hasLooked: boolean): boolean {
+    if (cause >= FIRST_RULE_CAUSE) return true;
+    const { sinceUs } = this.#alarm.state;
+    if (timestampUs - sinceUs >= this.#options.unnamedDelaySeconds * 1e6) return true;
+    if (!hasLooked || this.#waited++ % WAITED_LOOKS !== 0) return false;
+    return confidenceOf(this.#watch.rank(sinceUs)) >= CONFIRMED;
+  }
+
   #continue(episode: Episode, batch: ReadingBatch, row: number, isAnomaly: boolean, hasLooked: boolean): void {
     const timestampUs = batch.timestampUs[row] as number;
     const finding = this.#watch.finding;
@@ -110,7 +126,11 @@ export class EpisodeTracker {
       }
     }
     if (isAnomaly || finding?.lastSeenUs === timestampUs) episode.endUs = Math.max(episode.endUs, timestampUs);
-    if (finding !== undefined) episode.endUs = Math.max(episode.endUs, finding.lastSeenUs);
+    if (finding !== undefined) {
+      episode.endUs = Math.max(episode.endUs, finding.lastSeenUs);
+      // What the watch finds later, over days perhaps, may be what it was from the beginning.
+      if (confidenceOf(finding.ranking) > confidenceOf(episode.ranking)) episode.ranking = finding.ranking;
+    }
     if (hasLooked) {
       this.#looks++;
       // At first often, then each time that it has become twice as long: a diagnosis looks at all of it.

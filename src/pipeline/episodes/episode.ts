@@ -25,6 +25,8 @@ export interface EpisodeOptions {
   readonly delaySeconds: number;
   /** So many of them at least. */
   readonly leastRecords: number;
+  /** So long where no signature fits. */
+  readonly unnamedDelaySeconds: number;
   /** An episode ends when it was quiet for so long. */
   readonly quietSeconds: number;
   /** An episode that begins so soon after the last one is its continuation. */
@@ -34,6 +36,7 @@ export interface EpisodeOptions {
 export const EPISODE_DEFAULTS: EpisodeOptions = {
   delaySeconds: 60,
   leastRecords: 5,
+  unnamedDelaySeconds: 7200,
   quietSeconds: 300,
   mergeSeconds: 600,
 };
