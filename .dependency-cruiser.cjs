@@ -22,6 +22,11 @@ const ROOMS = [
 
 /** What a room shows to other rooms. Anything else in it can change without asking them. */
 const OPEN_FILES = [
+  'alerts/alert-history',
+  'alerts/alert-schemas',
+  'alerts/channel',
+  'alerts/silences',
+  'alerts/test-channels',
   'archive/archiver',
   'archive/restorer',
   'console/.*-routes', // registered on the one HTTP server by ingest

@@ -2,6 +2,7 @@
 /** The command line: argv → one command, whose code is loaded only then. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAlertCommands } from './commands/alert-commands.js';
 import { addArchiveCommands } from './commands/archive-commands.js';
 import { addExportCommand } from './commands/export-commands.js';
 import { endOnClosedPipe } from './commands/closed-pipe.js';
@@ -87,6 +88,7 @@ function buildProgram(): Command {
   addKeyCommands(program);
   addLedgerCommands(program);
   addQualityCommands(program);
+  addAlertCommands(program);
   addArchiveCommands(program);
   addExportCommand(program);
   addLegacyCommands(program);

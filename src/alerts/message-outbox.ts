@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Row, Session } from '../storage/database.js';
 import { sqlTimestamp } from '../telemetry/timestamp.js';
-import { RULE_NAMES, type RuleName, type Severity, type ToldAlert } from './alert.js';
+import type { Severity, ToldAlert } from './alert.js';
 import { LOCK_SQL, readNow } from './alert-store.js';
 import {
   type ActiveSilence,
@@ -69,17 +69,13 @@ async function readUntold(session: Session): Promise<OpenAlert[]> {
     `SELECT id, fingerprint, rule, group_key, severity, labels, summary, detail, state, told, ${MICROS('raised_at')} AS raised, ${MICROS('ended_at')} AS ended
      FROM alerts WHERE (state <> 'resolved' OR told <> 'resolved') AND state <> 'pending' ORDER BY id`,
   );
-  return rows.flatMap((row) => {
-    // Of a later version of the program, or an earlier one.
-    const rule = RULE_NAMES.find((name) => name === row['rule']);
-    return rule === undefined ? [] : [openAlert(row, rule)];
-  });
+  return rows.map(openAlert);
 }
 
-const openAlert = (row: Row, rule: RuleName): OpenAlert => ({
+const openAlert = (row: Row): OpenAlert => ({
   id: Number(row['id']),
   fingerprint: row['fingerprint'] as string,
-  rule,
+  rule: row['rule'] as string,
   groupKey: row['group_key'] as string,
   severity: row['severity'] as Severity,
   labels: row['labels'] as Record<string, string>,

@@ -3,6 +3,9 @@
  * service. Each act leaves its entry in the audit log.
  */
 import { userInfo } from 'node:os';
+import type { Silence, TestAnswers } from '../alerts/alert-schemas.js';
+import { createSilence, liftSilence, type NewSilence } from '../alerts/silences.js';
+import { testChannels } from '../alerts/test-channels.js';
 import { explainNoAnswer, ServiceClient } from '../gateway/service-client.js';
 import { createKey, listKeys, revokeKey, type KeyInfo, type NewKey } from '../ingest/keys/key-table.js';
 import { readAuditLog, type LoggedAct } from '../storage/audit-log.js';
@@ -12,6 +15,7 @@ import { readDirectoryLock } from '../storage/directory-lock.js';
 import { migrate, migrationStatus } from '../storage/migrator.js';
 import { OperationalError } from '../telemetry/operational-error.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
+import { alertChannels } from './alert-channels.js';
 import type { Settings } from './load-settings.js';
 import { refuseOlderSchema } from './schema-state.js';
 import { ownServiceAccess } from './service-access.js';
@@ -29,6 +33,12 @@ export interface Administration {
   listHolds(): Promise<readonly Hold[]>;
   /** Resolves to undefined when there is no such hold. */
   releaseHold(id: number): Promise<Hold | undefined>;
+  /** Begins a maintenance window. */
+  createSilence(silence: NewSilence): Promise<Silence>;
+  /** Resolves to undefined when there is no such window. */
+  liftSilence(id: number): Promise<Silence | undefined>;
+  /** Sends a test alert through every channel. */
+  testAlerts(): Promise<TestAnswers>;
   /** The newest first. @param sinceUs epoch microseconds; null: from the beginning */
   readAuditLog(sinceUs: number | null, limit: number): Promise<readonly LoggedAct[]>;
 }
@@ -55,7 +65,7 @@ export async function withAdministration<T>(
   }
   return withDatabase(settings, command, async (database) => {
     await prepareSchema(settings, database);
-    return work(onDatabase(database));
+    return work(onDatabase(database, settings));
   });
 }
 
@@ -67,7 +77,7 @@ async function prepareSchema(settings: Settings, database: Database): Promise<vo
   await migrate(database, { events, variables: { chunkHours: config.storage.chunkHours }, subset: schemaSubset });
 }
 
-function onDatabase(database: Database): Administration {
+function onDatabase(database: Database, { config }: Settings): Administration {
   const actor = `cli:${userName()}`;
   return {
     createKey: (key) => createKey(database, key, actor),
@@ -76,6 +86,9 @@ function onDatabase(database: Database): Administration {
     createHold: (hold) => createHold(database, hold, actor),
     listHolds: () => listHolds(database),
     releaseHold: (id) => releaseHold(database, id, actor),
+    createSilence: (silence) => createSilence(database, silence, actor),
+    liftSilence: (id) => liftSilence(database, id, actor),
+    testAlerts: () => testChannels(database, alertChannels(config), actor),
     readAuditLog: (sinceUs, limit) => readAuditLog(database, sinceUs, limit),
   };
 }
@@ -124,6 +137,22 @@ function throughService(service: ServiceClient): Administration {
     },
     async releaseHold(id) {
       return (await call(service, 'DELETE', `/v1/holds/${id}`)) as Hold | undefined;
+    },
+    async createSilence({ device, site, rule, fromUs, toUs, reason }) {
+      return (await call(service, 'POST', '/v1/alerts/silences', {
+        ...(device === null ? {} : { device }),
+        ...(site === null ? {} : { site }),
+        ...(rule === null ? {} : { rule }),
+        from: formatTimestamp(fromUs),
+        to: formatTimestamp(toUs),
+        reason,
+      })) as Silence;
+    },
+    async liftSilence(id) {
+      return (await call(service, 'DELETE', `/v1/alerts/silences/${id}`)) as Silence | undefined;
+    },
+    async testAlerts() {
+      return (await call(service, 'POST', '/v1/alerts/test')) as TestAnswers;
     },
     async readAuditLog(sinceUs, limit) {
       const since = sinceUs === null ? '' : `&since=${encodeURIComponent(formatTimestamp(sinceUs))}`;

@@ -1,6 +1,7 @@
 /** The role `console`: the read API and the page, on the database. */
 import { consoleRoutes } from '../console/console-routes.js';
 import type { Broker } from '../queue/queue.js';
+import { alertChannels } from './alert-channels.js';
 import type { ProcessParts } from './process-parts.js';
 import type { StartedRole } from './started-role.js';
 
@@ -16,7 +17,12 @@ export async function startConsole(parts: ProcessParts, { broker, hasPipeline }:
   const { config, metrics, events } = parts.settings;
   const database = await parts.database();
   return {
-    http: { database, routes: [consoleRoutes({ database, metrics, broker, hasPipeline, config, events })] },
+    http: {
+      database,
+      routes: [
+        consoleRoutes({ database, metrics, broker, hasPipeline, config, events, alertChannels: alertChannels(config) }),
+      ],
+    },
     probes: [parts.databaseProbe()],
   };
 }

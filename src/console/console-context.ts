@@ -1,4 +1,5 @@
 /** What the read API is built from, and what its routes work with. */
+import type { AlertChannel } from '../alerts/channel.js';
 import type { Config } from '../config/schema.js';
 import type { DeadLetterOffice } from '../dead-letters/dead-letter-office.js';
 import type { Events } from '../monitoring/events.js';
@@ -16,6 +17,8 @@ export interface ConsoleOptions {
   readonly hasPipeline: boolean;
   readonly config: Config;
   readonly events: Events;
+  /** How alerts reach somebody: for their test. */
+  readonly alertChannels?: readonly AlertChannel[];
   /** Directory of the built page; default: beside the built program. */
   readonly webRoot?: string | undefined;
 }

@@ -3,6 +3,7 @@
 import type {} from '@fastify/swagger';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { DatabaseLetterOffice } from '../dead-letters/dead-letter-office.js';
+import { alertRoutes } from './alert-routes.js';
 import { AnswerCache } from './answer-cache.js';
 import type { ConsoleContext, ConsoleOptions } from './console-context.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
@@ -20,7 +21,7 @@ const LEVELS_MAX_AGE_MS = 60_000;
 
 /**
  * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/groups`, `/v1/devices/:id/gaps`, `/v1/devices/:id/quality/…`,
- * `/v1/pipeline`, `/v1/dead-letters`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
+ * `/v1/pipeline`, `/v1/dead-letters`, `/v1/alerts`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
  */
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
@@ -39,6 +40,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     qualityRoutes(api, context);
     pipelineRoutes(api, context);
     deadLetterRoutes(api, context);
+    alertRoutes(api, context);
     storageRoutes(api, context);
     ledgerRoutes(api, context);
   };

@@ -4,7 +4,15 @@ import type { Row, Session } from './database.js';
 
 /** The acts that are logged; `dead_letter.replay` reads: on the dead letter named in `target`. */
 export type AuditAction =
-  'hold.create' | 'hold.release' | 'key.create' | 'key.revoke' | 'dead_letter.replay' | 'dead_letter.purge';
+  | 'alert.silence'
+  | 'alert.unsilence'
+  | 'alert.test'
+  | 'hold.create'
+  | 'hold.release'
+  | 'key.create'
+  | 'key.revoke'
+  | 'dead_letter.replay'
+  | 'dead_letter.purge';
 
 export interface AuditEntry {
   /** `key:ID`, `http:ADDRESS` where there are no keys, `cli:USER`. */

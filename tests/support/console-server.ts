@@ -1,4 +1,5 @@
 /** The read API and the page on a free port, with an embedded database of its own and a small fleet in it. */
+import type { AlertChannel } from '../../src/alerts/channel.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { consoleRoutes } from '../../src/console/console-routes.js';
 import { buildHttpServer, listenHttp } from '../../src/ingest/http-server.js';
@@ -24,7 +25,8 @@ export interface ConsoleServer {
 export async function startConsoleServer({
   port = 0,
   webRoot,
-}: { port?: number; webRoot?: string } = {}): Promise<ConsoleServer> {
+  alertChannels = [],
+}: { port?: number; webRoot?: string; alertChannels?: readonly AlertChannel[] } = {}): Promise<ConsoleServer> {
   const directory = createTemporaryDirectory('console');
   const config = loadConfig({ environment: {}, overrides: { 'http.port': port, dataDir: directory.path } });
   const metrics = new Metrics();
@@ -44,7 +46,7 @@ export async function startConsoleServer({
     broker,
     version: '0.0.0-test',
     readiness: () => new Readiness([]).report(),
-    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events, webRoot })],
+    routes: [consoleRoutes({ database, metrics, broker, hasPipeline: true, config, events, webRoot, alertChannels })],
   });
   const url = await listenHttp(server, config.http, events);
   return {
