@@ -36,9 +36,9 @@ export type AlertList = Static<typeof AlertListSchema>;
 
 export const SilenceSchema = Type.Object({
   id: Type.Integer(),
-  device: nullableText('null: any.'),
-  site: nullableText('null: any.'),
-  rule: nullableText('null: any.'),
+  device: nullableText('null: every one.'),
+  site: nullableText('null: every one.'),
+  rule: nullableText('null: every one.'),
   from: Type.String(),
   to: Type.String(),
   reason: Type.String(),
@@ -52,9 +52,11 @@ export const SilenceListSchema = Type.Object({ silences: Type.Array(SilenceSchem
 
 export const NewSilenceSchema = Type.Object(
   {
-    device: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Of this device; absent: any.' })),
-    site: Type.Optional(Type.String({ maxLength: 256, description: 'Of this site; absent: any.' })),
-    rule: Type.Optional(Type.Enum([...RULE_NAMES], { description: 'Of this rule; absent: any.' })),
+    device: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'Of this device; absent: every one.' }),
+    ),
+    site: Type.Optional(Type.String({ maxLength: 256, description: 'Of this site; absent: every one.' })),
+    rule: Type.Optional(Type.Enum([...RULE_NAMES], { description: 'Of this rule; absent: every one.' })),
     from: Type.Optional(Type.String({ description: 'RFC 3339 with offset; absent: now.' })),
     to: Type.String({ description: 'RFC 3339 with offset; not included.', examples: ['2026-11-08T00:00:00Z'] }),
     reason: Type.String({

@@ -5,7 +5,7 @@ import { sqlInstant } from '../telemetry/sql-instant.js';
 import { sqlTimestamp } from '../telemetry/timestamp.js';
 import type { Silence } from './alert-schemas.js';
 
-/** Instants in epoch microseconds; null: any. */
+/** Instants in epoch microseconds; null: every one. */
 export interface NewSilence {
   readonly device: string | null;
   readonly site: string | null;
