@@ -38,6 +38,8 @@ const NOISE_OF_DIFFERENCE = 0.886;
 /** The scale never falls below this share of what the noise alone makes of a mean. */
 const LEAST_SCALE_SHARE = 0.2;
 const TINY = 1e-9;
+/** While it is young, the level forgets its first values as if each value counted for so many: a recording may begin with a start. */
+const LEVEL_PACE = 3;
 /** So many equal values in a row are a frozen channel, where so many times fewer are usual. */
 const FROZEN_RUN = 120;
 const FROZEN_USUAL_RUNS = 20;
@@ -77,8 +79,9 @@ export class ChannelMeter {
     this.cause = -1;
     this.#gainStepMs = -1;
     const { weight } = context.settings;
-    const { counts, levels } = this.#state;
+    const { counts, levels, status } = this.#state;
     const first = device * CHANNEL_COUNT;
+    const frozenAt = device * S.STATUS + S.FROZEN;
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       this.scores[index] = 0;
       if (weight[index] === 0) continue;
@@ -91,10 +94,12 @@ export class ChannelMeter {
       }
       if (value === value ? sinceUs === 0 : sinceUs > context.holdUs) continue;
       this.#chooseGains(Math.round(sinceUs / 1000), context.octave);
-      if (value === value && !this.#take(device, index, value, context)) continue;
-      if (context.learning === Learning.follow) continue;
-      this.#score(device, index, context.settings);
-      if (value === value && context.learning === Learning.all) this.#learn(device, index, context.isGuarded);
+      const at = (first + index) * S.LEVELS;
+      const countAt = (first + index) * S.COUNTS;
+      if (value === value && !this.#take(device, index, at, countAt, value, context)) continue;
+      if (context.learning === Learning.follow || ((status[frozenAt] as number) & (1 << index)) !== 0) continue;
+      if ((counts[countAt + S.COUNT] as number) >= JUDGED_RECORDS) this.#score(index, at, context.settings);
+      if (value === value && context.learning === Learning.all) this.#learn(index, at, countAt, context.isGuarded);
     }
   }
 
@@ -116,16 +121,17 @@ export class ChannelMeter {
   }
 
   /** The two means follow the value. @returns false where the channel is frozen */
-  #take(device: number, index: number, raw: number, context: MeterContext): boolean {
+  #take(device: number, index: number, at: number, countAt: number, raw: number, context: MeterContext): boolean {
     const { levels, counts } = this.#state;
-    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
-    const countAt = (device * CHANNEL_COUNT + index) * S.COUNTS + S.COUNT;
-    const count = Math.min((counts[countAt] as number) + 1, MOST_RECORDS);
-    counts[countAt] = count;
+    const count = Math.min((counts[countAt + S.COUNT] as number) + 1, MOST_RECORDS);
+    counts[countAt + S.COUNT] = count;
     levels[at + S.LAST_US] = context.timestampUs;
-    if (this.#isFrozen(device, index, raw)) return false;
+    const last = levels[at + S.LAST] as number;
+    // Most values differ from the last one, and did so before: then there is little to note.
+    if (raw !== last && counts[countAt + S.RUN] === 0 && levels[at + S.USUAL_RUN] === 1) this.#noteStep(at, raw, last);
+    else if (this.#isFrozen(device, index, at, countAt, raw)) return false;
     const value = this.#comparable(device, index, raw, context.speedRatio);
-    const taken = this.#setAsideSpike(device, index, raw, value, context);
+    const taken = this.#setAsideSpike(device, index, at, count, raw, value, context);
     levels[at + S.TAKEN] = taken;
     const gains = this.#gains.values;
     const fast = levels[at + S.FAST] as number;
@@ -143,10 +149,9 @@ export class ChannelMeter {
   }
 
   /** Counts equal values, and notes the step between those that differ. */
-  #isFrozen(device: number, index: number, raw: number): boolean {
+  #isFrozen(device: number, index: number, at: number, countAt: number, raw: number): boolean {
     const { levels, counts, status } = this.#state;
-    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
-    const runAt = (device * CHANNEL_COUNT + index) * S.COUNTS + S.RUN;
+    const runAt = countAt + S.RUN;
     const bit = 1 << index;
     const frozenAt = device * S.STATUS + S.FROZEN;
     const run = (counts[runAt] as number) + 1;
@@ -163,20 +168,31 @@ export class ChannelMeter {
       levels[at + S.USUAL_RUN] = usual === 0 ? run : usual + RUN_GAIN * (run - usual);
     status[frozenAt] = (status[frozenAt] as number) & ~bit;
     counts[runAt] = 0;
-    const step = Math.abs(raw - (levels[at + S.LAST] as number));
-    const least = (levels[at + S.STEP] as number) * STEP_GROWTH;
-    levels[at + S.STEP] = least === 0 || step < least ? step : least;
+    this.#noteStep(at, raw, levels[at + S.LAST] as number);
     return false;
   }
 
+  #noteStep(at: number, raw: number, last: number): void {
+    const { levels } = this.#state;
+    const step = Math.abs(raw - last);
+    const least = (levels[at + S.STEP] as number) * STEP_GROWTH;
+    levels[at + S.STEP] = least === 0 || step < least ? step : least;
+  }
+
   /** The value that the means take: the fast mean itself in place of a first value far away. Learns the noise. */
-  #setAsideSpike(device: number, index: number, raw: number, value: number, context: MeterContext): number {
-    const { levels, counts, status } = this.#state;
-    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
+  #setAsideSpike(
+    device: number,
+    index: number,
+    at: number,
+    count: number,
+    raw: number,
+    value: number,
+    context: MeterContext,
+  ): number {
+    const { levels, status } = this.#state;
     const spikesAt = device * S.STATUS + S.SPIKES;
     const bit = 1 << index;
     const spikes = status[spikesAt] as number;
-    const count = counts[(device * CHANNEL_COUNT + index) * S.COUNTS + S.COUNT] as number;
     const fast = levels[at + S.FAST] as number;
     const noise = levels[at + S.NOISE] as number;
     if (count > SPIKE_RECORDS && (spikes & bit) === 0) {
@@ -186,10 +202,11 @@ export class ChannelMeter {
         return fast;
       }
     }
-    status[spikesAt] = spikes & ~bit;
+    if ((spikes & bit) !== 0) status[spikesAt] = spikes & ~bit;
     if (context.learning >= Learning.noise) {
       const gain = Math.max(this.#gains.values[this.#gain + G.SCALE] as number, 1 / count);
-      const difference = Math.abs(raw - (levels[at + S.LAST] as number)) * Math.abs(raw === 0 ? 1 : value / raw);
+      const scale = context.speedRatio === 1 || raw === 0 ? 1 : Math.abs(value / raw);
+      const difference = Math.abs(raw - (levels[at + S.LAST] as number)) * scale;
       levels[at + S.NOISE] = noise + gain * (difference * NOISE_OF_DIFFERENCE - noise);
     }
     levels[at + S.LAST] = raw;
@@ -197,11 +214,8 @@ export class ChannelMeter {
   }
 
   /** How far the means are from the slow one, 1 being the threshold. */
-  #score(device: number, index: number, settings: ChannelSettings): void {
-    const { levels, counts, status } = this.#state;
-    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
-    if ((counts[(device * CHANNEL_COUNT + index) * S.COUNTS + S.COUNT] as number) < JUDGED_RECORDS) return;
-    if (((status[device * S.STATUS + S.FROZEN] as number) & (1 << index)) !== 0) return;
+  #score(index: number, at: number, settings: ChannelSettings): void {
+    const { levels } = this.#state;
     const gains = this.#gains.values;
     const noise = levels[at + S.NOISE] as number;
     const slow = levels[at + S.SLOW] as number;
@@ -240,17 +254,16 @@ export class ChannelMeter {
   }
 
   /** The slow mean follows the value, and the scales the distances from it; both carefully where the record is suspect. */
-  #learn(device: number, index: number, isGuarded: boolean): void {
+  #learn(index: number, at: number, countAt: number, isGuarded: boolean): void {
     const { levels, counts } = this.#state;
-    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
-    const first = 1 / (counts[(device * CHANNEL_COUNT + index) * S.COUNTS + S.COUNT] as number);
+    const first = 1 / (counts[countAt + S.COUNT] as number);
     const gains = this.#gains.values;
     const isSuspect = isGuarded && (this.scores[index] as number) > this.#parameters.suspectScore;
     const share = isSuspect ? this.#parameters.suspectLearning : 1;
     const slow = levels[at + S.SLOW] as number;
     const fastDistance = Math.abs((levels[at + S.FAST] as number) - slow);
     const mediumDistance = Math.abs((levels[at + S.MEDIUM] as number) - slow);
-    const gain = share * Math.max(gains[this.#gain + G.SLOW] as number, first);
+    const gain = share * Math.max(gains[this.#gain + G.SLOW] as number, Math.min(1, LEVEL_PACE * first));
     levels[at + S.SLOW] = slow + gain * ((levels[at + S.TAKEN] as number) - slow);
     let up = gains[this.#gain + (isSuspect ? G.SCALE_UP_SUSPECT : G.SCALE_UP)] as number;
     let down = gains[this.#gain + G.SCALE_DOWN] as number;

@@ -42,26 +42,26 @@ export interface LevelShiftParameters {
 }
 
 export const LEVEL_SHIFT_DEFAULTS: LevelShiftParameters = {
-  fastSeconds: 4.2,
+  fastSeconds: 4.1,
   mediumSeconds: 20,
-  slowSeconds: 2000,
-  scaleSeconds: 410,
-  scaleQuantile: 0.66,
-  fastThreshold: 3.3,
+  slowSeconds: 1600,
+  scaleSeconds: 400,
+  scaleQuantile: 0.74,
+  fastThreshold: 3.26,
   mediumThreshold: 3.8,
-  suspectScore: 0.52,
-  suspectLearning: 0.22,
-  fastEndShare: 0.39,
-  mediumEndShare: 0.56,
-  endScore: 0.19,
+  suspectScore: 0.65,
+  suspectLearning: 0.1,
+  fastEndShare: 0.37,
+  mediumEndShare: 0.83,
+  endScore: 0.245,
   endRecords: 3,
-  fastDecidesPeak: 3.1,
+  fastDecidesPeak: 2.33,
   longestSeconds: 1800,
-  settleSeconds: 100,
-  newLevelScore: 0.19,
+  settleSeconds: 125,
+  newLevelScore: 0.16,
   gapSeconds: 300,
-  relearnRecords: 60,
-  gapMuteSeconds: 215,
+  relearnRecords: 150,
+  gapMuteSeconds: 240,
   warmUpSeconds: 350,
   warmUpRecords: 120,
 };
@@ -75,12 +75,12 @@ export interface ChannelParameters {
   readonly coarsestStep: number;
 }
 
-const FLOW = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.021 };
-const VIBRATION = { weight: 0.63, fastLeastShift: 0.027, mediumLeastShift: 0.045, coarsestStep: 0.02 };
-const ELECTRICAL = { weight: 0.5, fastLeastShift: 0.034, mediumLeastShift: 0.0115 };
-const TEMPERATURE = { weight: 0.12, fastLeastShift: 0.02, mediumLeastShift: 0.02, coarsestStep: 1 };
+const FLOW = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.036 };
+const VIBRATION = { weight: 0.68, fastLeastShift: 0.0213, mediumLeastShift: 0.069, coarsestStep: 0.02 };
+const ELECTRICAL = { weight: 0.5, fastLeastShift: 0.062, mediumLeastShift: 0.013 };
+const TEMPERATURE = { weight: 0.13, fastLeastShift: 0.025, mediumLeastShift: 0.023, coarsestStep: 1 };
 /** Of a pump's own pressures nobody had labelled data: the defaults of flow, which they accompany. */
-const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.02, mediumLeastShift: 0.02, coarsestStep: 10 };
+const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.036, coarsestStep: 10 };
 
 /** Drive frequency has no weight: it is what the operator does, and what the others are held against. */
 export const CHANNEL_DEFAULTS: Readonly<Record<ChannelName, ChannelParameters>> = {
