@@ -45,6 +45,7 @@ export const HAND_MADE_FAULTS: Readonly<Record<ConditionName, readonly HandMadeF
     },
     {
       name: 'no flow meter and no discharge gauge, each minute',
+      foundWithinSeconds: 20 * MINUTE,
       ...minutely,
       without: ['flow_rate', 'discharge_pressure'],
       course: ({ random, ramp }) => ({

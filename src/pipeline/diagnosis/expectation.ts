@@ -22,6 +22,8 @@ export type Sight =
   | { readonly sees: 'not rising' | 'not falling'; readonly channel: ChannelName; readonly within: number }
   | { readonly sees: 'unrest' | 'calm'; readonly channel: ChannelName; readonly absence?: number }
   | { readonly sees: 'gradual' | 'sudden'; readonly channel: ChannelName }
+  /** Does not creep for half a day and more. */
+  | { readonly sees: 'swift'; readonly channel: ChannelName }
   /** Below (above) a share of what it was. */
   | { readonly sees: 'below' | 'above'; readonly channel: ChannelName; readonly share: number }
   /** Lasts so long, seconds. */
@@ -39,6 +41,9 @@ export interface Verdict {
 const CALM_RATIO = 1.6;
 const UNREST_RATIO = 3;
 const HARD_UNREST_RATIO = 8;
+const HOUR = 3600;
+/** Share of a change that has to be new for it to be growing still. */
+const GROWS = 0.2;
 const UNTOLD: Verdict = { agreement: Number.NaN, words: () => '' };
 
 export function look(sight: Sight, symptoms: Symptoms): Verdict {
@@ -78,6 +83,8 @@ function lookAtChannel(sight: ChannelSight, seen: ChannelSymptoms, symptoms: Sym
       return { agreement: paceAgreement(seen, symptoms, 1), words: () => paceWords(seen, symptoms) };
     case 'sudden':
       return { agreement: paceAgreement(seen, symptoms, -1), words: () => paceWords(seen, symptoms) };
+    case 'swift':
+      return swift(seen, symptoms);
     case 'below':
       return {
         agreement: 1 - 2 * ramp(seen.now / seen.before, sight.share * 0.6, sight.share * 1.4),
@@ -118,6 +125,17 @@ function paceAgreement(seen: ChannelSymptoms, { bucketSeconds, buckets }: Sympto
   const seconds = seen.riseBuckets * bucketSeconds;
   if (seen.riseBuckets <= 1) return bucketSeconds > 120 ? Number.NaN : -sign;
   return sign * (2 * ramp(seconds, 30, 120) - 1);
+}
+
+/** It speaks against what happens at once when it grows over days; the other way round it says nothing. */
+function swift(seen: ChannelSymptoms, { lastsSeconds }: Symptoms): Verdict {
+  if (!(seen.stillGrowing > GROWS) || seen.certainty < 0.5) return UNTOLD;
+  // Two thirds of the window lie between the middles of its first and its last third.
+  const seconds = (lastsSeconds * 2) / 3 / seen.stillGrowing;
+  const creeping = ramp(seconds, 4 * HOUR, 12 * HOUR);
+  return creeping === 0
+    ? UNTOLD
+    : { agreement: -creeping, words: () => `${labelOf(seen)} has been creeping for ${duration(seconds)}` };
 }
 
 function lasting(seconds: number, lastsSeconds: number): Verdict {

@@ -25,6 +25,8 @@ interface Window {
   readonly buckets: number;
   readonly every: number;
   readonly leastBefore: number;
+  /** Records that its last bucket must have: single ones say too little about unrest. */
+  readonly leastRecords?: number;
 }
 
 /** What one look at a window found. */
@@ -37,6 +39,7 @@ interface Look {
 
 const FINE_WINDOWS: readonly Window[] = [
   { buckets: 3, every: 1, leastBefore: 6 },
+  { buckets: 5, every: 1, leastBefore: 6, leastRecords: 2 },
   { buckets: 8, every: 2, leastBefore: 6 },
   { buckets: 24, every: 6, leastBefore: 8 },
   { buckets: 72, every: 12, leastBefore: 12 },
@@ -119,7 +122,7 @@ export class FaultWatch {
   #search(buckets: readonly Bucket[], windows: readonly Window[], count: number, isCoarse: boolean): void {
     let found: Look | undefined;
     for (const window of windows) {
-      if (count % window.every !== 0) continue;
+      if (count % window.every !== 0 || (buckets.at(-1)?.records ?? 0) < (window.leastRecords ?? 1)) continue;
       const from = buckets.length - window.buckets;
       if (from < window.leastBefore || buckets.slice(from).some(({ isSteady }) => !isSteady)) continue;
       const ranking = this.#look(buckets, window, count, isCoarse);

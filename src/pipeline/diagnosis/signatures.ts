@@ -116,6 +116,8 @@ export const SIGNATURES: Readonly<Record<ConditionName, Signature>> = {
       expects(2.5, wellheadFalls),
       expects(2.5, { sees: 'steady', channel: 'motor_current', within: 0.1 }),
       expects(0.7, { sees: 'not rising', channel: 'flow_rate', within: 0.06 }),
+      expects(2.5, { sees: 'swift', channel: 'intake_pressure' }),
+      expects(1.5, { sees: 'swift', channel: 'flow_rate' }),
       expects(0.7, calmIntake),
     ],
   },
@@ -154,6 +156,7 @@ export const SIGNATURES: Readonly<Record<ConditionName, Signature>> = {
       expects(1, { sees: 'rises', channel: 'motor_temperature', slight: 0.04, clear: 0.3, absence: 0.1 }),
       expects(2, { sees: 'not rising', channel: 'vibration', within: 0.25 }),
       expects(0.5, { sees: 'not rising', channel: 'flow_rate', within: 0.1 }),
+      expects(2.5, { sees: 'swift', channel: 'motor_current' }),
     ],
   },
   electrical: {

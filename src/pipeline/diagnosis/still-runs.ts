@@ -26,9 +26,12 @@ class StillRun {
   #changes = 0;
   #stillBuckets = 0;
   readonly #least: number;
+  readonly #times: number;
 
-  constructor(least: number) {
+  /** @param least buckets, and @param times the longest run so far, from which a run is too long */
+  constructor(least: number, times: number) {
     this.#least = least;
+    this.#times = times;
   }
 
   add(hasChanged: boolean): void {
@@ -52,7 +55,7 @@ class StillRun {
   get isTooLong(): boolean {
     const isLively =
       this.#changes >= LEAST_CHANGES && this.#changes >= LEAST_SHARE * (this.#changes + this.#stillBuckets);
-    return isLively && this.#buckets >= Math.max(this.#least, 4 * this.#longest + 3);
+    return isLively && this.#buckets >= Math.max(this.#least, this.#times * this.#longest + 2);
   }
 }
 
@@ -64,8 +67,8 @@ const LEAST_STILL = 8;
 const LEAST_GAUGE_STILL = 3;
 
 export class StillRuns {
-  readonly #channels = Array.from({ length: CHANNEL_COUNT }, () => new StillRun(LEAST_STILL));
-  readonly #gauge = new StillRun(LEAST_GAUGE_STILL);
+  readonly #channels = Array.from({ length: CHANNEL_COUNT }, () => new StillRun(LEAST_STILL, 4));
+  readonly #gauge = new StillRun(LEAST_GAUGE_STILL, 2);
 
   add({ isSteady, changed, means }: Bucket): void {
     // What a standing pump shows may well be the same for hours.

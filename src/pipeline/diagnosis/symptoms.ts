@@ -22,6 +22,8 @@ export interface ChannelSymptoms {
   readonly unrest: number;
   /** Buckets that the change took from a quarter to three quarters; NaN where there is none. */
   readonly riseBuckets: number;
+  /** Share of the change that came between the first and the last third of the buckets: a step that is long over has none. */
+  readonly stillGrowing: number;
 }
 
 export interface Symptoms {
@@ -100,6 +102,7 @@ const ABSENT = {
   certainty: 0,
   unrest: Number.NaN,
   riseBuckets: Number.NaN,
+  stillGrowing: Number.NaN,
 } as const;
 
 function channelSymptoms(
@@ -130,6 +133,7 @@ function channelSymptoms(
     certainty: ramp(Math.abs(now - before) / (error + conversion), DOUBTFUL_DEVIATIONS, CERTAIN_DEVIATIONS),
     unrest: unrestRatio(index, reference, during, means, scale),
     riseBuckets: riseOf(before, now, means),
+    stillGrowing: (now - median(means.slice(0, recent.length))) / (now - before),
   };
 }
 
