@@ -18,6 +18,7 @@ const ROOMS = [
   'console',
   'legacy',
   'quality',
+  'episodes',
 ];
 
 /** What a room shows to other rooms. Anything else in it can change without asking them. */
@@ -32,11 +33,19 @@ const OPEN_FILES = [
   'console/.*-routes', // registered on the one HTTP server by ingest
   'dead-letters/dead-letter-office',
   'dead-letters/letter-schemas',
+  'episodes/due-devices',
+  'episodes/episode-acts',
+  'episodes/episode-follower',
+  'episodes/episode-schemas',
+  'episodes/read-episodes',
   'gateway/service-client',
   'ingest/caller',
   'ingest/device-scope',
   'jobs/job-runner',
   'pipeline/device-registry',
+  'pipeline/diagnosis/diagnose',
+  'pipeline/episodes/episode',
+  'pipeline/episodes/episode-tracker',
   'pipeline/evaluate-as-late',
   'pipeline/pipeline',
   'pipeline/read-body',

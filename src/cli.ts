@@ -10,6 +10,7 @@ import { CONFIG_CHECK_HELP, CONFIG_SHOW_HELP } from './commands/config-help.js';
 import { addDeadLetterCommands } from './commands/dlq-commands.js';
 import { addCertificateCommands, addKeyCommands } from './commands/key-commands.js';
 import { addDiagnosisCommands } from './commands/diagnosis-commands.js';
+import { addEpisodeCommands } from './commands/episodes-commands.js';
 import { addQueueCommands } from './commands/queue-commands.js';
 import { addLedgerCommands } from './commands/ledger-commands.js';
 import { addQualityCommands } from './commands/quality-commands.js';
@@ -89,6 +90,7 @@ function buildProgram(): Command {
   addLedgerCommands(program);
   addQualityCommands(program);
   addAlertCommands(program);
+  addEpisodeCommands(program);
   addArchiveCommands(program);
   addExportCommand(program);
   addLegacyCommands(program);

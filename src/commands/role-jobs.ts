@@ -59,6 +59,7 @@ export async function buildJobRunner(database: Database, settings: Settings): Pr
   const jobs = jobDefinitions(database.capabilities.timescale, {
     retention: config.retention,
     archiver,
+    episodes: config.episodes.enabled ? { ...config.episodes, detector: config.detection.detector } : undefined,
     places: storagePlaces(config),
   });
   return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailing.failures });

@@ -8,6 +8,7 @@ import { AnswerCache } from './answer-cache.js';
 import type { ConsoleContext, ConsoleOptions } from './console-context.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
 import { devicesRoutes } from './devices-routes.js';
+import { episodeRoutes } from './episode-routes.js';
 import { ledgerRoutes } from './ledger-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
@@ -21,7 +22,7 @@ const LEVELS_MAX_AGE_MS = 60_000;
 
 /**
  * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/groups`, `/v1/devices/:id/gaps`, `/v1/devices/:id/quality/…`,
- * `/v1/pipeline`, `/v1/dead-letters`, `/v1/alerts`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
+ * `/v1/episodes`, `/v1/pipeline`, `/v1/dead-letters`, `/v1/alerts`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
  */
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
@@ -38,6 +39,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     devicesRoutes(api, context);
     seriesRoutes(api, context);
     qualityRoutes(api, context);
+    episodeRoutes(api, context);
     pipelineRoutes(api, context);
     deadLetterRoutes(api, context);
     alertRoutes(api, context);

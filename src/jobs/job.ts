@@ -6,7 +6,7 @@ import type { Database } from '../storage/database.js';
  * Jobs of one lane never run at the same time, in this process or another: refreshing an aggregate while its source
  * is being dropped would delete what it can no longer compute.
  */
-export type JobLane = 'aggregates' | 'chunks' | 'housekeeping';
+export type JobLane = 'aggregates' | 'chunks' | 'housekeeping' | 'episodes';
 
 /** What a run is given. */
 export interface JobContext {

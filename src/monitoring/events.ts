@@ -24,6 +24,8 @@ const countCodes = (metrics: Metrics, codes: Readonly<Record<string, number>>): 
   for (const [code, amount] of Object.entries(codes)) metrics.add('telemetry_rejections_total', amount, { code });
 };
 
+type EpisodeTurn = { episode: number; device: string; diagnosis: string | null; confidence: number };
+
 export const EVENTS = {
   // ingest
   records_received: event<{
@@ -231,6 +233,16 @@ export const EVENTS = {
     'a job has failed several times in a row: look at `downhole jobs history`; it is tried again all the same',
   ),
   job_recovered: event<{ job: string; attempts: number }>('info', 'a job that was failing has succeeded'),
+  // episodes
+  episode_opened: event<EpisodeTurn>('warn', 'something is wrong with a device', (metrics, { diagnosis }) =>
+    metrics.add('episodes_opened_total', 1, { diagnosis: diagnosis ?? 'none' }),
+  ),
+  episode_ended: event<EpisodeTurn>('info', 'an episode is over', (metrics) => metrics.add('episodes_ended_total', 1)),
+  episodes_followed: event<{ devices: number; readings: number; goingOn: number }>(
+    'debug',
+    'readings looked through for episodes',
+    (metrics, { goingOn }) => metrics.set('episodes_going_on', goingOn),
+  ),
   // alerts
   alert_raised: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
     'warn',

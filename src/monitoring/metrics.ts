@@ -137,6 +137,13 @@ export const METRICS = {
     labels: ['rule', 'severity'],
   },
   alerts_raised_total: { type: 'counter', help: 'Alerts that this process saw come up.', labels: ['rule'] },
+  episodes_opened_total: {
+    type: 'counter',
+    help: 'Episodes that began, by the diagnosis at that time; none: no signature fits.',
+    labels: ['diagnosis'],
+  },
+  episodes_ended_total: { type: 'counter', help: 'Episodes that ended.', labels: [] },
+  episodes_going_on: { type: 'gauge', help: 'Episodes that go on and that nobody has closed.', labels: [] },
   alert_deliveries_total: {
     type: 'counter',
     help: 'Attempts of this process to deliver alerts: delivered, failed (it is tried again), given_up.',

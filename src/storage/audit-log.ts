@@ -12,7 +12,10 @@ export type AuditAction =
   | 'key.create'
   | 'key.revoke'
   | 'dead_letter.replay'
-  | 'dead_letter.purge';
+  | 'dead_letter.purge'
+  | 'episode.acknowledge'
+  | 'episode.close'
+  | 'episode.note';
 
 export interface AuditEntry {
   /** `key:ID`, `http:ADDRESS` where there are no keys, `cli:USER`. */

@@ -1,0 +1,106 @@
+/**
+ * One device through the tracker, with what a process needs beside it: which episodes have changed since they were last
+ * stored, and which stored one an episode continues after a restart. Pure.
+ *
+ * A tracker that starts anew is fed older readings first. They are bounded, so that it may see the beginning of something
+ * that goes on at another time than its predecessor did: it is still the stored episode.
+ */
+import type { Episode, EpisodeOptions } from '../pipeline/episodes/episode.js';
+import { EpisodeTracker } from '../pipeline/episodes/episode-tracker.js';
+import type { ReadingBatch } from '../telemetry/reading-batch.js';
+
+/** An episode as it is stored already. Times are epoch microseconds. */
+export interface KnownEpisode {
+  readonly startUs: number;
+  readonly lastUs: number;
+  readonly isOpen: boolean;
+}
+
+/** What is to be stored: `startUs` is the key, and may be earlier or later than what the tracker saw. */
+export interface ChangedEpisode {
+  readonly startUs: number;
+  readonly episode: Episode;
+}
+
+export interface Changes {
+  readonly changed: readonly ChangedEpisode[];
+  /** Stored as going on, and not to be seen any more by a tracker that has started anew: they ended when last seen. */
+  readonly lapsed: readonly KnownEpisode[];
+}
+
+export class DeviceEpisodes {
+  readonly #tracker: EpisodeTracker;
+  readonly #mergeUs: number;
+  #open: Episode | undefined;
+  #changed = new Map<number, Episode>();
+  #known: readonly KnownEpisode[] = [];
+  #lapsed: readonly KnownEpisode[] = [];
+  #resumedUs = Number.NEGATIVE_INFINITY;
+  /** Start as the tracker sees it → as it is stored. */
+  readonly #aliases = new Map<number, number>();
+
+  constructor(options: EpisodeOptions) {
+    this.#tracker = new EpisodeTracker(options);
+    this.#mergeUs = options.mergeSeconds * 1e6;
+  }
+
+  /** Takes row `row` of a batch: the next one of the device. */
+  add(batch: ReadingBatch, row: number): void {
+    const before = this.#open;
+    const over = this.#tracker.add(batch, row);
+    const now = this.#tracker.open;
+    this.#open = now;
+    if (before !== undefined && before !== now) this.#touch(before);
+    if (over !== undefined) this.#touch(over);
+    if (now !== undefined) this.#touch(now);
+  }
+
+  /**
+   * Ends the older readings: what was found in them is stored already.
+   * @param known the last stored episodes of the device
+   * @param resumedUs time of the last of those readings
+   */
+  resume(known: readonly KnownEpisode[], resumedUs: number): void {
+    this.#changed.clear();
+    this.#aliases.clear();
+    this.#known = known;
+    this.#resumedUs = resumedUs;
+    const seenUs = this.#open === undefined ? undefined : this.#storedStart(this.#open);
+    this.#lapsed = known.filter(({ isOpen, startUs }) => isOpen && startUs !== seenUs);
+  }
+
+  /** What has changed since the last call. */
+  take(): Changes {
+    const changes = {
+      changed: [...this.#changed].map(([startUs, episode]) => ({ startUs, episode })),
+      lapsed: this.#lapsed.filter(({ startUs }) => !this.#changed.has(startUs)),
+    };
+    this.#changed = new Map();
+    this.#lapsed = [];
+    return changes;
+  }
+
+  #touch(episode: Episode): void {
+    this.#changed.set(this.#storedStart(episode), episode);
+  }
+
+  #storedStart(episode: Episode): number {
+    const alias = this.#aliases.get(episode.startUs);
+    if (alias !== undefined) return alias;
+    const stored = this.#known.find(({ startUs }) => startUs === episode.startUs);
+    const startUs = (stored ?? this.#known.find((known) => this.#isContinued(known, episode)))?.startUs;
+    this.#aliases.set(episode.startUs, startUs ?? episode.startUs);
+    // An episode more is a rare thing; the map must not grow for ever all the same.
+    if (this.#aliases.size > MOST_ALIASES) this.#aliases.delete(this.#aliases.keys().next().value as number);
+    return startUs ?? episode.startUs;
+  }
+
+  /** A tracker that was never stopped begins nothing before the end of its last one, and continues what has just ended. */
+  #isContinued(known: KnownEpisode, { startUs, endUs }: Episode): boolean {
+    if (startUs < known.lastUs && endUs >= known.startUs) return true;
+    const couldGoOn = known.isOpen || this.#resumedUs - known.lastUs <= this.#mergeUs;
+    return couldGoOn && startUs >= known.startUs && startUs - known.lastUs <= this.#mergeUs;
+  }
+}
+
+const MOST_ALIASES = 100;

@@ -1,0 +1,157 @@
+/** Episodes as the job keeps them: found in what is stored, the same after failures and restarts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { episodesJob } from '../../src/jobs/episodes-job.js';
+import { JobRunner } from '../../src/jobs/job-runner.js';
+import { EPISODE_DEFAULTS } from '../../src/pipeline/episodes/episode.js';
+import type { Database } from '../../src/storage/database.js';
+import { QualityFlag } from '../../src/telemetry/quality-flags.js';
+import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
+import { handMadeTrace, type TraceSpec } from '../support/hand-made-trace.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { recordEvents, type RecordedEvents } from '../support/record-events.js';
+import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
+import { storeTrace } from '../support/stored-trace.js';
+import { timescaleTargets } from '../support/timescale-targets.js';
+
+let postgres: PostgresServer | undefined;
+afterAll(() => postgres?.remove());
+
+const targets = [
+  { name: 'PostgreSQL', open: async () => openPlainTarget((postgres ??= await startPostgres())) },
+  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
+];
+
+const DEADHEAD = handMadeTrace({
+  ...(HAND_MADE_FAULTS.deadhead[0] as TraceSpec),
+  intervalSeconds: 10,
+  beforeSeconds: 1800,
+  duringSeconds: 600,
+  afterSeconds: 1800,
+});
+/** Of its rows, one in the middle of what is wrong. */
+const IN_THE_MIDDLE = 210;
+const settings = { ...EPISODE_DEFAULTS, settleSeconds: 10, lookBackHours: 24, maxDevices: 100, detector: 'z-score' };
+const endUs = Math.floor(Date.now() / 1000) * 1e6 - 60e6;
+
+describe.each(targets)('the job episodes, $name', ({ open }) => {
+  let opened: { readonly database: Database; remove(): Promise<unknown> };
+  let database: Database;
+  let events: RecordedEvents;
+  beforeAll(async () => {
+    opened = await open();
+    ({ database } = opened);
+  }, 90_000);
+  afterAll(() => opened.remove());
+
+  /** As a process that has just started. */
+  const newRunner = (changes: Partial<typeof settings> = {}): JobRunner => {
+    events = recordEvents();
+    return new JobRunner({ database, events, jobs: [episodesJob({ ...settings, ...changes })] });
+  };
+  const runAll = async (runner: JobRunner): Promise<void> => {
+    for (;;) {
+      const { result, detail } = await runner.runNow('episodes');
+      expect([result, detail]).toEqual(['succeeded', detail]);
+      if (detail?.['more'] !== true) return;
+    }
+  };
+  const episodesOf = (deviceId: string): Promise<Record<string, unknown>[]> =>
+    database.query(
+      `SELECT started_at::text AS start, last_at::text AS last, ended_at::text AS end, diagnosis, confidence, evidence, alternatives,
+         anomalous_records FROM episodes WHERE device_id = $1 ORDER BY started_at`,
+      [deviceId],
+    );
+
+  it('finds what was wrong, once, and says what it was', async () => {
+    await storeTrace(database, 'whole', DEADHEAD, endUs);
+    const runner = newRunner();
+    await runAll(runner);
+    const found = await episodesOf('whole');
+    expect(found).toMatchObject([{ diagnosis: 'deadhead' }]);
+    expect(JSON.stringify(found[0]?.['evidence'])).toMatch(/"for":\[".+"/);
+    expect(found[0]?.['end']).toBe(found[0]?.['last']);
+    expect(events.named('episode_opened')).toMatchObject([{ device: 'whole', diagnosis: 'deadhead' }]);
+    expect(events.named('episode_ended')).toHaveLength(1);
+    expect(events.named('episodes_followed')).toMatchObject([{ readings: DEADHEAD.length, goingOn: 0 }]);
+    await runAll(runner);
+    expect(events.named('episode_opened')).toHaveLength(1);
+    expect(events.named('episodes_followed')[1]).toMatchObject({ devices: 0, readings: 0 });
+    expect(await episodesOf('whole')).toEqual(found);
+  });
+
+  it('keeps it open as long as it goes on, and finds the same after a restart in the middle', async () => {
+    await storeTrace(database, 'in parts', DEADHEAD, endUs, { to: IN_THE_MIDDLE });
+    await runAll(newRunner());
+    expect(await episodesOf('in parts')).toMatchObject([{ diagnosis: 'deadhead', end: null }]);
+    expect(events.named('episode_ended')).toEqual([]);
+    for (const [from, to] of [
+      [IN_THE_MIDDLE, IN_THE_MIDDLE + 15],
+      [IN_THE_MIDDLE + 15, DEADHEAD.length],
+    ] as const) {
+      await storeTrace(database, 'in parts', DEADHEAD, endUs, { from, to });
+      await runAll(newRunner());
+      expect(events.named('episode_opened')).toEqual([]);
+    }
+    expect(events.named('episode_ended')).toHaveLength(1);
+    expect(await episodesOf('in parts')).toEqual(await episodesOf('whole'));
+  });
+
+  it('finds the same where a run fails half-way and what it found is not committed', async () => {
+    const runner = newRunner();
+    await storeTrace(database, 'failed', DEADHEAD, endUs, { to: IN_THE_MIDDLE });
+    await database.script(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON episode_watermarks FOR EACH ROW EXECUTE FUNCTION refuse();`);
+    expect(await runner.runNow('episodes')).toMatchObject({ result: 'failed' });
+    expect(await episodesOf('failed')).toEqual([]);
+    await database.script('DROP TRIGGER refuse ON episode_watermarks; DROP FUNCTION refuse()');
+    await storeTrace(database, 'failed', DEADHEAD, endUs, { from: IN_THE_MIDDLE });
+    await runAll(runner);
+    expect(await episodesOf('failed')).toEqual(await episodesOf('whole'));
+  });
+
+  it('goes on where another process has been meanwhile', async () => {
+    const [one, other] = [newRunner(), newRunner()];
+    for (const [runner, from, to] of [
+      [one, 0, 190],
+      [other, 190, IN_THE_MIDDLE],
+      [one, IN_THE_MIDDLE, DEADHEAD.length],
+    ] as const) {
+      await storeTrace(database, 'two', DEADHEAD, endUs, { from, to });
+      await runAll(runner);
+    }
+    expect(await episodesOf('two')).toEqual(await episodesOf('whole'));
+  });
+
+  it('keeps more devices apart than it has trackers for', async () => {
+    const runner = newRunner({ maxDevices: 1 });
+    for (const [from, to] of [
+      [0, IN_THE_MIDDLE],
+      [IN_THE_MIDDLE, DEADHEAD.length],
+    ] as const) {
+      for (const device of ['a', 'b', 'c']) await storeTrace(database, device, DEADHEAD, endUs, { from, to });
+      await runAll(runner);
+    }
+    const whole = await episodesOf('whole');
+    for (const device of ['a', 'b', 'c']) expect(await episodesOf(device)).toEqual(whole);
+  });
+
+  it('does not look at what came late, nor at what has just come', async () => {
+    await storeTrace(database, 'late', DEADHEAD, endUs, { flags: QualityFlag.notEvaluated });
+    await storeTrace(database, 'new', DEADHEAD, Date.now() * 1000 + 3600e6, { to: 20 });
+    await storeTrace(database, 'new', DEADHEAD, Date.now() * 1000 + 5400e6, { from: DEADHEAD.length - 20 });
+    const runner = newRunner();
+    await runAll(runner);
+    expect(events.named('episodes_followed')).toMatchObject([{ devices: 2, readings: 20 }]);
+    expect(await episodesOf('late')).toEqual([]);
+    expect(await runner.list()).toMatchObject([{ fault: null }]);
+  });
+
+  it('says which readings should have been looked through', async () => {
+    await storeTrace(database, 'behind', DEADHEAD, endUs - 3600e6);
+    const runner = newRunner();
+    expect((await runner.list())[0]?.fault).toContain('readings of 1 devices');
+    await runAll(runner);
+    expect(await runner.list()).toMatchObject([{ fault: null }]);
+  });
+});

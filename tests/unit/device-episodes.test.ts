@@ -1,0 +1,134 @@
+/** Episodes do not depend on how the readings were cut into runs, nor on restarts between them. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DeviceEpisodes, type KnownEpisode } from '../../src/episodes/device-episodes.js';
+import { EPISODE_DEFAULTS } from '../../src/pipeline/episodes/episode.js';
+import type { ConditionName } from '../../src/telemetry/conditions.js';
+import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
+import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
+import { handMadeTrace } from '../support/hand-made-trace.js';
+
+/** What is stored of an episode, by its start. */
+interface Stored {
+  readonly lastUs: number;
+  readonly isOpen: boolean;
+  readonly found: string | undefined;
+  readonly anomalous: number;
+}
+type Store = Map<number, Stored>;
+
+interface Burst {
+  readonly at: number;
+  readonly rows: number;
+}
+
+function traceWith(condition: ConditionName, bursts: readonly Burst[]): ReadingBatch {
+  const [fault] = HAND_MADE_FAULTS[condition];
+  if (fault === undefined) throw new Error(`no course for ${condition}`);
+  const batch = handMadeTrace({
+    ...fault,
+    intervalSeconds: 10,
+    beforeSeconds: 1800,
+    duringSeconds: 900,
+    afterSeconds: 3600,
+  });
+  for (const { at, rows } of bursts)
+    for (let row = at; row < Math.min(at + rows, batch.length); row++) {
+      batch.isAnomaly[row] = 1;
+      batch.anomalyScore[row] = 1 + (row % 7);
+      batch.anomalyCause[row] = row % 3;
+    }
+  return batch;
+}
+
+function store(into: Store, device: DeviceEpisodes): void {
+  const { changed, lapsed } = device.take();
+  for (const { startUs, lastUs } of lapsed)
+    into.set(startUs, { ...(into.get(startUs) as Stored), lastUs, isOpen: false });
+  for (const { startUs, episode } of changed)
+    into.set(startUs, {
+      lastUs: episode.endUs,
+      isOpen: episode.isOpen,
+      found: episode.ranking[0]?.condition,
+      anomalous: episode.anomalousRecords,
+    });
+}
+
+const knownOf = (stored: Store): KnownEpisode[] =>
+  [...stored]
+    .toSorted(([a], [b]) => b - a)
+    .slice(0, 3)
+    .map(([startUs, { lastUs, isOpen }]) => ({ startUs, lastUs, isOpen }));
+
+/** @param cuts rows before which what was found is stored @param isRestart whether the process dies there */
+function follow(batch: ReadingBatch, cuts: readonly number[], isRestart: boolean): Store {
+  const stored: Store = new Map();
+  let device = new DeviceEpisodes(EPISODE_DEFAULTS);
+  for (let row = 0; row < batch.length; row++) {
+    if (cuts.includes(row)) {
+      store(stored, device);
+      if (isRestart) {
+        device = new DeviceEpisodes(EPISODE_DEFAULTS);
+        for (let older = 0; older < row; older++) device.add(batch, older);
+        device.resume(knownOf(stored), batch.timestampUs[row - 1] as number);
+      }
+    }
+    device.add(batch, row);
+  }
+  store(stored, device);
+  return stored;
+}
+
+const traces = fc
+  .tuple(
+    fc.constantFrom<ConditionName>('gas_lock', 'deadhead', 'tubing_leak', 'overload'),
+    fc.array(fc.record({ at: fc.nat(600), rows: fc.integer({ min: 1, max: 60 }) }), { maxLength: 4 }),
+  )
+  .map(([condition, bursts]) => traceWith(condition, bursts));
+const cutsOf = fc.uniqueArray(fc.integer({ min: 1, max: 620 }), { minLength: 1, maxLength: 5 });
+
+describe('the episodes of a device', () => {
+  it('are the same however its readings are cut into runs', () => {
+    fc.assert(
+      fc.property(traces, cutsOf, (batch, cuts) => {
+        const whole = follow(batch, [], false);
+        expect(whole.size).toBeGreaterThan(0);
+        expect(follow(batch, cuts, false)).toEqual(whole);
+      }),
+      { numRuns: 6 },
+    );
+  });
+
+  it('are the same after restarts anywhere', () => {
+    fc.assert(
+      fc.property(traces, cutsOf, (batch, cuts) => {
+        expect(follow(batch, cuts, true)).toEqual(follow(batch, [], false));
+      }),
+      { numRuns: 6 },
+    );
+  });
+
+  it('stay the ones that are stored where a new tracker sees them begin at another time', () => {
+    const batch = traceWith('deadhead', []);
+    const [[startUs, { lastUs }]] = [...follow(batch, [], false)] as [[number, Stored]];
+    const device = new DeviceEpisodes(EPISODE_DEFAULTS);
+    const cut = batch.timestampUs.findIndex((micros) => micros > (startUs + lastUs) / 2);
+    for (let row = 40; row < cut; row++) device.add(batch, row);
+    const earlier = { startUs: startUs - 7e6, lastUs: startUs + 60e6, isOpen: true };
+    device.resume([earlier], batch.timestampUs[cut - 1] as number);
+    for (let row = cut; row < batch.length; row++) device.add(batch, row);
+    const { changed, lapsed } = device.take();
+    expect(changed.map((change) => change.startUs)).toEqual([earlier.startUs]);
+    expect(lapsed).toEqual([]);
+  });
+
+  it('end when they were last seen where a new tracker does not see them at all', () => {
+    const batch = traceWith('deadhead', []);
+    const device = new DeviceEpisodes(EPISODE_DEFAULTS);
+    for (let row = 0; row < 100; row++) device.add(batch, row);
+    const stored = { startUs: batch.timestampUs[50] as number, lastUs: batch.timestampUs[90] as number, isOpen: true };
+    device.resume([stored], batch.timestampUs[99] as number);
+    expect(device.take()).toEqual({ changed: [], lapsed: [stored] });
+    expect(device.take()).toEqual({ changed: [], lapsed: [] });
+  });
+});
