@@ -71,7 +71,7 @@ export async function testAlerts(options: ListAlertsOptions): Promise<void> {
   if (channels.length === 0)
     throw new OperationalError(
       'no_channel',
-      'There is no channel to test: alerts are in the log alone. Set alerts.webhookUrl.',
+      'There is no channel to test: alerts are in the log alone. Set alerts.webhookUrl or alerts.email.smtpUrl.',
     );
   if (options.json === true) print({ channels });
   else for (const { channel, answer } of channels) process.stdout.write(`${channel}: ${answer}\n`);

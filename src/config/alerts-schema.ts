@@ -41,6 +41,25 @@ export const AlertsSchema = section({
     description: 'Signs what is posted (HMAC-SHA256 in downhole-signature); empty: it is not signed.',
     secret: true,
   }),
+  email: section({
+    smtpUrl: Type.String({
+      default: '',
+      description:
+        'smtps:// or smtp:// URL of the mail server, with user and password where it asks for them (they go through TLS alone); empty: no e-mail.',
+      protocols: ['smtp:', 'smtps:'],
+      secret: true,
+    }),
+    caFile: Type.String({
+      default: '',
+      description: 'PEM file of the authority that vouches for the mail server; empty: those that Node knows.',
+    }),
+    from: Type.String({ default: '', description: 'Sender of the e-mails.' }),
+    to: Type.Array(Type.String({ minLength: 3, pattern: '^[^@\\s]+@[^@\\s]+$' }), {
+      uniqueItems: true,
+      default: [],
+      description: 'Who gets them.',
+    }),
+  }),
   groupWaitSeconds: Type.Integer({
     default: 30,
     minimum: 0,

@@ -135,7 +135,7 @@ function describeValue(key: ConfigurationKey, setting: Setting | undefined): str
 }
 
 /** What the schema cannot say: keys that only make sense together. */
-function contradictions({ pipeline, queue, http, archive }: Config): string[] {
+function contradictions({ pipeline, queue, http, archive, alerts }: Config): string[] {
   const problems: string[] = [];
   const atLeast = (larger: string, largerValue: number, smaller: string, smallerValue: number): void => {
     if (largerValue < smallerValue)
@@ -154,6 +154,11 @@ function contradictions({ pipeline, queue, http, archive }: Config): string[] {
   const { certificateFile, keyFile } = http.tls;
   if ((certificateFile === '') !== (keyFile === ''))
     problems.push('http.tls.certificateFile and http.tls.keyFile belong together; give both or neither');
+  const { smtpUrl, from, to } = alerts.email;
+  if (smtpUrl !== '' && (from === '' || to.length === 0))
+    problems.push(
+      'alerts.email.smtpUrl is given without sender and recipients; set alerts.email.from and alerts.email.to',
+    );
   problems.push(...wrongArchive(archive));
   return problems;
 }

@@ -120,6 +120,7 @@ describe('the sources', () => {
       'http.tls.certificateFile',
       'http.tls.keyFile',
       'archive.connectionString',
+      'alerts.email.smtpUrl',
     );
     const alone = keyAndValue.filter(({ key }) => !together.includes(key.path));
     fc.assert(
