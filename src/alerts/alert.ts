@@ -4,6 +4,7 @@
 export const RULE_NAMES = [
   'quality_low',
   'device_silent',
+  'episode_open',
   'dead_letters',
   'queue_deep',
   'job_failing',

@@ -4,6 +4,7 @@ import { archiveDamagedRule } from '../alerts/rules/archive-damaged.js';
 import { deadLettersRule } from '../alerts/rules/dead-letters.js';
 import { deviceSilentRule } from '../alerts/rules/device-silent.js';
 import { diskFillingRule } from '../alerts/rules/disk-filling.js';
+import { episodeOpenRule } from '../alerts/rules/episode-open.js';
 import { jobFailingRule } from '../alerts/rules/job-failing.js';
 import { jobOverdueRule } from '../alerts/rules/job-overdue.js';
 import { qualityLowRule } from '../alerts/rules/quality-low.js';
@@ -27,6 +28,7 @@ export function alertRules({ database, jobs, queueDepth }: AlertSubjects, config
   const rules: [{ readonly severity: string }, () => AlertRule][] = [
     [alerts.qualityLow, () => qualityLowRule(database, alerts.qualityLow, config.retention)],
     [alerts.deviceSilent, () => deviceSilentRule(database, alerts.deviceSilent)],
+    [alerts.episodeOpen, () => episodeOpenRule(database, alerts.episodeOpen)],
     [alerts.deadLetters, () => deadLettersRule(database, alerts.deadLetters)],
     [alerts.jobFailing, () => jobFailingRule(database, alerts.jobFailing, jobs.names())],
     [alerts.jobOverdue, () => jobOverdueRule(() => jobs.list(), alerts.jobOverdue)],

@@ -122,6 +122,19 @@ export const AlertsSchema = section({
       description: 'A device that was silent for longer before anybody looked is out of use.',
     }),
   }),
+  episodeOpen: alertRule('warning', 0, 0, {
+    leastConfidence: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1,
+      description: 'An episode whose diagnosis is less certain is no alert; 0: also one without a diagnosis is.',
+    }),
+    forgetDays: Type.Number({
+      default: 1,
+      minimum: 0,
+      description: 'One that was last seen longer ago, before anybody looked, is history.',
+    }),
+  }),
   deadLetters: alertRule('warning', 0, 10, {
     waiting: Type.Integer({ default: 1000, minimum: 1, description: 'More dead letters that wait are an alert …' }),
     resolveWaiting: Type.Integer({ default: 800, minimum: 0, description: '… and at most these none any more.' }),

@@ -30,7 +30,9 @@ afterAll(async () => {
   await postgres.remove();
 });
 beforeEach(() =>
-  database.script('TRUNCATE alerts, alert_messages, alert_groups, alert_silences, dead_letters, devices, job_runs'),
+  database.script(
+    'TRUNCATE alerts, alert_messages, alert_groups, alert_silences, dead_letters, devices, job_runs, episodes CASCADE',
+  ),
 );
 
 const silent = (device: string, more: Partial<AlertCondition> = {}): AlertCondition => ({
@@ -333,6 +335,29 @@ describe('the rules of the role jobs', () => {
       found.map(({ labels, isLingering }) => `${labels['device']} ${labels['site']} ${isLingering}`).sort(),
     ).toEqual(['given up North true', 'silent North false', 'slow North true']);
     expect(await findAll(undefined, { 'alerts.deviceSilent.severity': 'off' })).toHaveLength(1);
+  });
+
+  it('find episodes that go on, and linger over those that somebody knows of, that are uncertain or long past', async () => {
+    await database.execute(
+      `INSERT INTO episodes (device_id, started_at, found_at, last_at, ended_at, closed_at, acknowledged_at, diagnosis, confidence, detector)
+       SELECT device, now() - age, now() - age, now() - age, ended, closed, known, diagnosis, confidence, 'test' FROM (VALUES
+         ('sure', interval '1 hour', NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, 'gas_lock', 0.9),
+         ('unknown', interval '2 hours', NULL, NULL, NULL, NULL, 0),
+         ('old', interval '9 days', NULL, NULL, NULL, 'gas_lock', 0.9),
+         ('known', interval '3 hours', NULL, NULL, now(), 'gas_lock', 0.9),
+         ('over', interval '4 hours', now(), NULL, NULL, 'gas_lock', 0.9),
+         ('closed', interval '5 hours', NULL, now(), NULL, 'gas_lock', 0.9)
+       ) AS episode (device, age, ended, closed, known, diagnosis, confidence)`,
+    );
+    const ofEpisodes = async (overrides = {}): Promise<string[]> =>
+      (await findAll(undefined, overrides))
+        .filter(({ rule }) => rule === 'episode_open')
+        .map(({ labels, isLingering }) => `${labels['device']} ${isLingering === true ? 'lingers' : 'is told'}`)
+        .sort();
+    expect(await ofEpisodes()).toEqual(['known lingers', 'old lingers', 'sure is told', 'unknown is told']);
+    expect(await ofEpisodes({ 'alerts.episodeOpen.leastConfidence': 0.5 })).toContain('unknown lingers');
+    const [{ summary } = { summary: '' }] = (await findAll()).filter(({ labels }) => labels['device'] === 'sure');
+    expect(summary).toMatch(/^Device "sure": gas lock \(0\.90\), since 20/);
   });
 
   it('find dead letters that grow and a queue that is deep, with two thresholds each', async () => {
