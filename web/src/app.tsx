@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { AlertsPage } from './alerts-page.js';
 import { ApiError, awaySince } from './api.js';
 import { DeadLettersPage } from './dead-letters-page.js';
 import { formatClock } from './format.js';
@@ -19,6 +20,7 @@ import { WellPage } from './well-page.js';
 const PAGES = [
   { path: '/', title: 'Fleet' },
   { path: '/quality', title: 'Quality' },
+  { path: '/alerts', title: 'Alerts' },
   { path: '/pipeline', title: 'Pipeline' },
   { path: '/dead-letters', title: 'Dead letters' },
 ] as const;
@@ -62,6 +64,7 @@ function Page({ path }: { readonly path: string }): JSX.Element {
   if (letterId !== undefined) return <LetterPage key={letterId} letterId={letterId} />;
   if (path === '/') return <FleetPage />;
   if (path === '/quality') return <QualityPage />;
+  if (path === '/alerts') return <AlertsPage />;
   if (path === '/pipeline') return <PipelinePage />;
   if (path === '/dead-letters') return <DeadLettersPage />;
   return (
