@@ -10,7 +10,7 @@ import type { LevelShiftParameters } from './level-shift-parameters.js';
 import * as S from './level-shift-state.js';
 
 /** An anomaly that lasts this many usual intervals at least is not yet the new normal. */
-const LONGEST_INTERVALS = 18;
+const LONGEST_INTERVALS = 10;
 
 export class AlarmRule {
   readonly #parameters: LevelShiftParameters;

@@ -133,7 +133,10 @@ export class LevelShiftDetector implements Detector {
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       const channel = device * CHANNEL_COUNT + index;
       counts[channel * S.COUNTS + S.COUNT] = Math.min(counts[channel * S.COUNTS + S.COUNT] as number, records);
-      if (isNewLevel) levels[channel * S.LEVELS + S.SLOW] = levels[channel * S.LEVELS + S.FAST] as number;
+      if (!isNewLevel) continue;
+      const fast = levels[channel * S.LEVELS + S.FAST] as number;
+      // The medium mean is not there yet, and would call the way to the new level a shift.
+      levels[channel * S.LEVELS + S.MEDIUM] = levels[channel * S.LEVELS + S.SLOW] = fast;
     }
   }
 

@@ -42,27 +42,27 @@ export interface LevelShiftParameters {
 }
 
 export const LEVEL_SHIFT_DEFAULTS: LevelShiftParameters = {
-  fastSeconds: 4.1,
-  mediumSeconds: 20,
-  slowSeconds: 1600,
-  scaleSeconds: 400,
-  scaleQuantile: 0.74,
-  fastThreshold: 3.26,
-  mediumThreshold: 3.8,
-  suspectScore: 0.65,
-  suspectLearning: 0.1,
-  fastEndShare: 0.37,
-  mediumEndShare: 0.83,
-  endScore: 0.245,
+  fastSeconds: 3.9,
+  mediumSeconds: 28,
+  slowSeconds: 1800,
+  scaleSeconds: 275,
+  scaleQuantile: 0.63,
+  fastThreshold: 3.83,
+  mediumThreshold: 3.6,
+  suspectScore: 0.635,
+  suspectLearning: 0.107,
+  fastEndShare: 0.368,
+  mediumEndShare: 0.94,
+  endScore: 0.308,
   endRecords: 3,
-  fastDecidesPeak: 2.33,
-  longestSeconds: 1800,
-  settleSeconds: 125,
-  newLevelScore: 0.16,
+  fastDecidesPeak: 2.64,
+  longestSeconds: 700,
+  settleSeconds: 140,
+  newLevelScore: 0.144,
   gapSeconds: 300,
-  relearnRecords: 150,
-  gapMuteSeconds: 240,
-  warmUpSeconds: 350,
+  relearnRecords: 125,
+  gapMuteSeconds: 187,
+  warmUpSeconds: 343,
   warmUpRecords: 120,
 };
 
@@ -75,12 +75,12 @@ export interface ChannelParameters {
   readonly coarsestStep: number;
 }
 
-const FLOW = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.036 };
-const VIBRATION = { weight: 0.68, fastLeastShift: 0.0213, mediumLeastShift: 0.069, coarsestStep: 0.02 };
-const ELECTRICAL = { weight: 0.5, fastLeastShift: 0.062, mediumLeastShift: 0.013 };
-const TEMPERATURE = { weight: 0.13, fastLeastShift: 0.025, mediumLeastShift: 0.023, coarsestStep: 1 };
-/** Of a pump's own pressures nobody had labelled data: the defaults of flow, which they accompany. */
-const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.023, mediumLeastShift: 0.036, coarsestStep: 10 };
+const FLOW = { weight: 0.944, fastLeastShift: 0.0246, mediumLeastShift: 0.0319 };
+const VIBRATION = { weight: 0.56, fastLeastShift: 0.0264, mediumLeastShift: 0.065, coarsestStep: 0.02 };
+const ELECTRICAL = { weight: 0.456, fastLeastShift: 0.0731, mediumLeastShift: 0.0115 };
+const TEMPERATURE = { weight: 0.144, fastLeastShift: 0.0202, mediumLeastShift: 0.0203, coarsestStep: 1 };
+/** Of a pump's own pressures there are no labelled data. After a change of speed they go on moving for hours, by some per cent. */
+const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.05, mediumLeastShift: 0.05, coarsestStep: 10 };
 
 /** Drive frequency has no weight: it is what the operator does, and what the others are held against. */
 export const CHANNEL_DEFAULTS: Readonly<Record<ChannelName, ChannelParameters>> = {
