@@ -5,7 +5,17 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 
 /** Paths that the page's own router answers: a reload or a shared link gets the page. */
-const PAGE_PATHS = ['/', '/wells/*', '/quality', '/alerts', '/pipeline', '/dead-letters', '/dead-letters/*'] as const;
+const PAGE_PATHS = [
+  '/',
+  '/wells/*',
+  '/episodes',
+  '/episodes/*',
+  '/quality',
+  '/alerts',
+  '/pipeline',
+  '/dead-letters',
+  '/dead-letters/*',
+] as const;
 /** What is not for people: there an unknown path gets the server's answer, and never a page. */
 const PROGRAM_PATHS = /^\/(v1|metrics|assets)(\/|$)/;
 

@@ -3,6 +3,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { AlertsPage } from './alerts-page.js';
 import { ApiError, awaySince } from './api.js';
 import { DeadLettersPage } from './dead-letters-page.js';
+import { EpisodePage } from './episode-page.js';
+import { EpisodesPage } from './episodes-page.js';
 import { formatClock } from './format.js';
 import { FleetPage } from './fleet-page.js';
 import { Icon } from './icons.js';
@@ -10,7 +12,7 @@ import { LetterPage } from './letter-page.js';
 import { Link } from './link.js';
 import { PipelinePage } from './pipeline-page.js';
 import { QualityPage } from './quality-page.js';
-import { deviceOfPath, letterOfPath, place } from './router.js';
+import { deviceOfPath, episodeOfPath, letterOfPath, place } from './router.js';
 import { session } from './session.js';
 import { signOut } from './sign-in.js';
 import { SignInPage } from './sign-in-page.js';
@@ -19,6 +21,7 @@ import { WellPage } from './well-page.js';
 
 const PAGES = [
   { path: '/', title: 'Fleet' },
+  { path: '/episodes', title: 'Episodes' },
   { path: '/quality', title: 'Quality' },
   { path: '/alerts', title: 'Alerts' },
   { path: '/pipeline', title: 'Pipeline' },
@@ -58,11 +61,17 @@ function Content({ path }: { readonly path: string }): JSX.Element | null {
 function Page({ path }: { readonly path: string }): JSX.Element {
   const deviceId = deviceOfPath(path);
   const letterId = letterOfPath(path);
-  const title = deviceId ?? (letterId === undefined ? undefined : `Dead letter ${letterId.slice(0, 8)}`);
+  const episodeId = episodeOfPath(path);
+  const title =
+    deviceId ??
+    (letterId === undefined ? undefined : `Dead letter ${letterId.slice(0, 8)}`) ??
+    (episodeId === undefined ? undefined : `Episode ${episodeId}`);
   useTitleAndFocus(path, title ?? PAGES.find((page) => page.path === path)?.title ?? 'Not found');
   if (deviceId !== undefined) return <WellPage key={deviceId} deviceId={deviceId} />;
   if (letterId !== undefined) return <LetterPage key={letterId} letterId={letterId} />;
+  if (episodeId !== undefined) return <EpisodePage key={episodeId} episodeId={episodeId} />;
   if (path === '/') return <FleetPage />;
+  if (path === '/episodes') return <EpisodesPage />;
   if (path === '/quality') return <QualityPage />;
   if (path === '/alerts') return <AlertsPage />;
   if (path === '/pipeline') return <PipelinePage />;

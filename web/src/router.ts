@@ -73,6 +73,11 @@ export function letterPath(id: string, query: string): string {
   return `/dead-letters/${id}${query === '' ? '' : `?${query}`}`;
 }
 
+/** Path of an episode's page. @param query parameters of the list, for the way back */
+export function episodePath(id: number, query: string): string {
+  return `/episodes/${id}${query === '' ? '' : `?${query}`}`;
+}
+
 /** The device of a well's page, or undefined on other pages. */
 export function deviceOfPath(path: string): string | undefined {
   return lastPart(/^\/wells\/(.+)$/.exec(path)?.[1]);
@@ -81,6 +86,11 @@ export function deviceOfPath(path: string): string | undefined {
 /** The id of a dead letter's page, or undefined on other pages. */
 export function letterOfPath(path: string): string | undefined {
   return lastPart(/^\/dead-letters\/(.+)$/.exec(path)?.[1]);
+}
+
+/** The id of an episode's page, or undefined on other pages. */
+export function episodeOfPath(path: string): string | undefined {
+  return lastPart(/^\/episodes\/(.+)$/.exec(path)?.[1]);
 }
 
 function lastPart(encoded: string | undefined): string | undefined {

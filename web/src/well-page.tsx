@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Device, DeviceDetail, Series } from '../../src/console/api-schemas.js';
 import { getJson, serverNowMs } from './api.js';
 import { ChartStack } from './chart-stack.js';
+import { OpenEpisode } from './episode-mark.js';
 import { LastSeen } from './fleet-table.js';
 import { formatDateTime, formatDuration, formatNumber, formatShare } from './format.js';
 import { Link } from './link.js';
@@ -179,6 +180,7 @@ function WellHead({ device }: { readonly device: Device }): JSX.Element {
       <h1>{device.display_name ?? device.device_id}</h1>
       <StateMark state={wellState(device, serverNowMs())} />
       {device.is_anomaly === true && <AnomalyMark cause={device.anomaly_cause} />}
+      <OpenEpisode deviceId={device.device_id} />
       <span>
         <span class="muted">Quality</span> {formatShare(device.quality_score, 0)}
       </span>
