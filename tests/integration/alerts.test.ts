@@ -296,6 +296,22 @@ describe('alerts', () => {
 });
 
 describe('the rules of the role jobs', () => {
+  it('that are switched off find nothing, and what they told of before passes', async () => {
+    await database.execute(
+      `INSERT INTO devices (device_id, site, last_seen) VALUES ('silent', 'North', now() - interval '1 hour')`,
+    );
+    const jobs = new JobRunner({ database, events: recordEvents(), jobs: [] });
+    const stateWith = async (severity: string): Promise<unknown> => {
+      const config = loadConfig({ environment: {}, overrides: { 'alerts.deviceSilent.severity': severity } });
+      const rules = alertRules({ database, jobs }, config);
+      await new AlertKeeper({ database, rules, channels: [], times: AT_ONCE, events: recordEvents() }).look();
+      return (await database.query('SELECT state, severity FROM alerts')).map((row) => Object.values(row).join(' '));
+    };
+    expect(await stateWith('off')).toEqual([]);
+    expect(await stateWith('critical')).toEqual(['firing critical']);
+    expect(await stateWith('off')).toEqual(['resolved critical']);
+  });
+
   const broken: JobDefinition = {
     name: 'broken',
     description: '',

@@ -7,7 +7,7 @@ export interface RuleSettings {
   readonly resolveMinutes: number;
 }
 
-/** The part of a rule that the configuration says. @param severity not `off`: such a rule is not made */
+/** The part of a rule that the configuration says. One that is `off` is made to find nothing, and its severity is of no account. */
 export function ruleTimes({
   severity,
   forMinutes,
