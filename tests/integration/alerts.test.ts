@@ -1,5 +1,8 @@
 /** Alerts in the database, told by several processes through a webhook that fails in every way it can. */
+import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { AlertCondition, AlertRule } from '../../src/alerts/alert.js';
 import { AlertKeeper } from '../../src/alerts/alert-keeper.js';
@@ -232,6 +235,23 @@ describe('alerts', () => {
     expect(receiver.received[0]?.headers['downhole-delivery']).toBe(claimed?.message.id);
     expect(survivor.events.named('alert_delivered')).toMatchObject([{ attempt: 2 }]);
   });
+
+  it('survive kill -9 of a process in the middle of a delivery', async () => {
+    const receiver = await receiverThat('hang', 200);
+    const program = fileURLToPath(new URL('../support/alert-process.mjs', import.meta.url));
+    const child = spawn(process.execPath, [program, target.url, receiver.url], { stdio: 'inherit' });
+    const exited = once(child, 'exit');
+    await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBe(1);
+    child.kill('SIGKILL');
+    await exited;
+    const survivor = processOn(database, { conditions: [silent('W-1')] }, receiver);
+    await expect
+      .poll(() => survivor.turn().then(() => receiver.received.length), { timeout: 30_000, interval: 200 })
+      .toBe(2);
+    await survivor.turn();
+    expect(toldBy(receiver)).toEqual(['firing W-1', 'firing W-1']);
+    expect(new Set(receiver.received.map(({ headers }) => headers['downhole-delivery'])).size).toBe(1);
+  }, 90_000);
 
   it('keep their state while a rule cannot tell, and wait for their delays by the clock of the database', async () => {
     const world: World = { conditions: [silent('W-1')] };
