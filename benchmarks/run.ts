@@ -2,7 +2,7 @@
 import { runBenchmarks } from './command-line.js';
 
 await runBenchmarks({
-  core: async () => [await (await import('./core.js')).benchmarkCore()],
+  core: async () => (await import('./core.js')).benchmarkCore(),
   'queue-append': async () => [await (await import('./queue-append.js')).benchmarkQueueAppend()],
   'end-to-end-embedded': async () => [await (await import('./end-to-end-embedded.js')).benchmarkEndToEndEmbedded()],
   compression: async () => [await (await import('./compression.js')).benchmarkCompression()],

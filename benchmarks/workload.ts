@@ -4,6 +4,7 @@
  */
 import type { OutgoingMessage } from '../src/queue/queue.js';
 import { formatTimestamp } from '../src/telemetry/timestamp.js';
+import { random } from './random.js';
 
 const DEVICES = 1000;
 export const RECORDS_PER_MESSAGE = 100;
@@ -18,17 +19,6 @@ export interface Workload {
   readonly seed?: number;
 }
 
-/** A small, well-distributed generator (mulberry32): the benchmark needs repeatable noise, not secrecy. */
-function noise(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Messages in time order: every device once per simulated second, ending at `endUs`. */
 export function telemetryMessages({
   records,
@@ -37,9 +27,9 @@ export function telemetryMessages({
   perMessage = RECORDS_PER_MESSAGE,
   seed = 1,
 }: Workload): OutgoingMessage[] {
-  const random = noise(seed);
+  const next = random(seed);
   const around = (middle: number, spread: number, decimals: number): number =>
-    Number((middle + (random() - 0.5) * spread).toFixed(decimals));
+    Number((middle + (next() - 0.5) * spread).toFixed(decimals));
   const seconds = Math.ceil(records / devices);
   const messages: OutgoingMessage[] = [];
   let lines: string[] = [];

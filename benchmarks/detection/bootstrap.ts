@@ -1,5 +1,5 @@
 /** How sure the figures are: files are few and differ, so files are what is drawn again, with replacement. */
-import { random } from './random.js';
+import { random } from '../random.js';
 import { pooled, ratesOf, type Tally } from './tally.js';
 
 const DRAWS = 2000;

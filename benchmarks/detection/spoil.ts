@@ -2,7 +2,7 @@
 import { CHANNEL_COUNT, CHANNELS } from '../../src/telemetry/channels.js';
 import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 import { copyOf } from './pump-files.js';
-import { random } from './random.js';
+import { random } from '../random.js';
 
 const MISSING_SHARE = 0.05;
 const SPIKE_SHARE = 0.001;

@@ -110,6 +110,14 @@ describe('the list', () => {
 
     await page.getByRole('button', { name: 'Clear' }).click();
     await expect.poll(async () => (await idsOf(page)).length).toBe(4);
+    // What is being typed survives the answers that come meanwhile.
+    const field = page.getByRole('searchbox', { name: 'Well' });
+    await field.pressSequentially('P-0');
+    for (let answers = 0; answers < 2; answers++)
+      await page.waitForResponse((response) => response.url().includes('/v1/dead-letters'));
+    await page.waitForTimeout(100);
+    expect(await field.inputValue()).toBe('P-0');
+    await field.fill('');
     const local = await page.evaluate<string>(
       'new Date(Date.now() - 3600000 - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16)',
     );

@@ -259,7 +259,7 @@ describe('a session', () => {
     const { page: shown } = await visit('/');
     await signIn(shown, key);
     await shown.getByRole('row', { name: /P-01/ }).waitFor();
-    await shown.getByRole('link', { name: 'Quality' }).click();
+    await shown.getByRole('link', { name: 'Pipeline' }).click();
     await shown.getByText('is restricted to some sites or devices').first().waitFor();
   });
 });

@@ -358,13 +358,14 @@ describe('the alert about low quality', () => {
       ...loadConfig({ environment: {} }).alerts.qualityLow,
       by: ['fleet' as const, 'site' as const],
       dimensions: ['validity' as const],
-      windowMinutes: 4 * 24 * 60,
+      // All there is, whatever the clock says by now.
+      windowMinutes: 7 * 24 * 60,
       leastRecords: 1,
     };
-    const window = { fromUs: nowMs * 1000 - 4 * DAY_MS * 1000, toUs: nowMs * 1000 };
+    const window = { fromUs: (nowMs - 6 * DAY_MS) * 1000, toUs: nowMs * 1000 };
     const question = { window, nowUs: nowMs * 1000, retention: RETENTION, limit: 100, offset: 0 };
     const sites = (await readQualityList(server.database, { ...question, by: 'site' })).rows.filter(
-      ({ validity }) => validity !== null,
+      ({ key, validity }) => key !== null && validity !== null && validity < 1,
     );
     const find = (below: number, resolveAbove: number) =>
       qualityLowRule(server.database, { ...settings, below, resolveAbove }, RETENTION).find();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { random } from '../../benchmarks/detection/random.js';
+import { random } from '../../benchmarks/random.js';
 import type { DetectorState } from '../../src/pipeline/detection/detector.js';
 import { LevelShiftDetector } from '../../src/pipeline/detection/level-shift-detector.js';
 import { LEVEL_SHIFT_DEFAULTS } from '../../src/pipeline/detection/level-shift-parameters.js';

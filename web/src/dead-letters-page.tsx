@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { LetterGroups, LetterList } from '../../src/dead-letters/letter-schemas.js';
 import { ApiError, getJson, serverNowMs } from './api.js';
 import { formatDateTime } from './format.js';
@@ -43,6 +43,8 @@ export function DeadLettersPage(): JSX.Element {
   const ofList = lettersPath(view, PAGE_LIMIT);
   const groups = usePoll(`${ofGroups} ${version}`, (abort) => getJson<LetterGroups>(ofGroups, abort), POLL_MS);
   const letters = usePoll(`${ofList} ${version}`, (abort) => getJson<LetterList>(ofList, abort), POLL_MS);
+  // With the address alone: drawn anew by an answer that comes meanwhile, a field would lose what is being typed into it.
+  const toolbar = useMemo(() => <LetterToolbar view={view} />, [place.value.parameters.toString()]);
   const isEmpty = groups.data?.groups.length === 0 && letters.data?.letters.length === 0;
   return (
     <div class="page">
@@ -62,7 +64,7 @@ export function DeadLettersPage(): JSX.Element {
         </div>
       </div>
       <p class="muted">Records that were accepted and could not be stored, kept as they came, each with its reason.</p>
-      <LetterToolbar view={view} />
+      {toolbar}
       {isEmpty ? (
         <NoLetters view={view} />
       ) : (
