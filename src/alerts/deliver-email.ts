@@ -46,7 +46,7 @@ export class EmailChannel implements AlertChannel {
       const { rejected } = await untilStopped(
         transport.sendMail({
           from,
-          to,
+          to: [...to],
           subject: emailSubject(message),
           text: emailText(message),
           // The same however often it comes: mail programs show one.
