@@ -7,6 +7,7 @@ import { formatDateTime, formatDuration, formatShare, NO_VALUE } from './format.
 import { Link } from './link.js';
 import { Loaded } from './loaded.js';
 import { episodePath, place, setParameters, wellPath } from './router.js';
+import { TableHead } from './table-head.js';
 import { usePoll } from './use-poll.js';
 
 const POLL_MS = 5000;
@@ -134,14 +135,14 @@ function EpisodeTable({ episodes, query }: EpisodeTableProps): JSX.Element {
       <table>
         <thead>
           <tr>
-            <Head title="Diagnosis" />
-            <Head title="Well" />
-            <Head title="State" />
-            <Head title="Since" isNumber />
-            <Head title="Lasted" isNumber />
-            <Head title="Confidence" isNumber />
-            <Head title="Cause" />
-            <Head title="Seen by" />
+            <TableHead title="Diagnosis" />
+            <TableHead title="Well" />
+            <TableHead title="State" />
+            <TableHead title="Since" isNumber />
+            <TableHead title="Lasted" isNumber />
+            <TableHead title="Confidence" isNumber />
+            <TableHead title="Cause" />
+            <TableHead title="Seen by" />
           </tr>
         </thead>
         <tbody>
@@ -170,13 +171,5 @@ function EpisodeTable({ episodes, query }: EpisodeTableProps): JSX.Element {
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Head({ title, isNumber = false }: { readonly title: string; readonly isNumber?: boolean }): JSX.Element {
-  return (
-    <th scope="col" class={isNumber ? 'number' : undefined}>
-      <span class="heading">{title}</span>
-    </th>
   );
 }

@@ -4,6 +4,7 @@ import { LastSeen } from './fleet-table.js';
 import { formatBytes, formatNumber, NO_VALUE } from './format.js';
 import { Link } from './link.js';
 import { letterPath, wellPath } from './router.js';
+import { TableHead } from './table-head.js';
 
 /** So much of an id tells letters apart; the API takes it for the whole one where it is unique. */
 const SHOWN_ID_LENGTH = 10;
@@ -27,13 +28,13 @@ export function GroupTable({ groups, chosen, onChoose }: GroupTableProps): JSX.E
       <table>
         <thead>
           <tr>
-            <Head title="Reason" />
-            <Head title="Letters" isNumber />
-            <Head title="Messages" isNumber />
-            <Head title="Wells" isNumber />
-            <Head title="First" isNumber />
-            <Head title="Last" isNumber />
-            <Head title="The last one" />
+            <TableHead title="Reason" />
+            <TableHead title="Letters" isNumber />
+            <TableHead title="Messages" isNumber />
+            <TableHead title="Wells" isNumber />
+            <TableHead title="First" isNumber />
+            <TableHead title="Last" isNumber />
+            <TableHead title="The last one" />
           </tr>
         </thead>
         <tbody>
@@ -82,14 +83,14 @@ export function LetterTable({ letters, query, showState }: LetterTableProps): JS
       <table>
         <thead>
           <tr>
-            <Head title="Letter" />
-            <Head title="Last" isNumber />
-            <Head title="Well" />
-            <Head title="Reason" />
-            <Head title="Error" />
-            {showState && <Head title="State" />}
-            <Head title="Messages" isNumber />
-            <Head title="Size" isNumber />
+            <TableHead title="Letter" />
+            <TableHead title="Last" isNumber />
+            <TableHead title="Well" />
+            <TableHead title="Reason" />
+            <TableHead title="Error" />
+            {showState && <TableHead title="State" />}
+            <TableHead title="Messages" isNumber />
+            <TableHead title="Size" isNumber />
           </tr>
         </thead>
         <tbody>
@@ -126,13 +127,5 @@ export function LetterTable({ letters, query, showState }: LetterTableProps): JS
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Head({ title, isNumber = false }: { readonly title: string; readonly isNumber?: boolean }): JSX.Element {
-  return (
-    <th scope="col" class={isNumber ? 'number' : undefined}>
-      <span class="heading">{title}</span>
-    </th>
   );
 }
