@@ -2,6 +2,7 @@
  * Alerts by e-mail, over SMTP: with TLS from the beginning (smtps://), or as soon as the server offers it (smtp://). A password
  * goes through TLS or not at all.
  */
+import type { SMTPTransportOptions } from 'nodemailer';
 import type { AlertChannel, DeliveryFailure } from './channel.js';
 import { emailSubject, emailText } from './email-text.js';
 import type { AlertMessage } from './message-outbox.js';
@@ -31,7 +32,7 @@ export class EmailChannel implements AlertChannel {
     const { createTransport } = await import('nodemailer');
     const { protocol, hostname, port, username, password } = new URL(url);
     const auth = { user: decodeURIComponent(username), pass: decodeURIComponent(password) };
-    const transport = createTransport({
+    const server: SMTPTransportOptions = {
       host: hostname.replace(/^\[|\]$/g, ''),
       ...(port === '' ? {} : { port: Number(port) }),
       secure: protocol === 'smtps:',
@@ -41,7 +42,8 @@ export class EmailChannel implements AlertChannel {
       connectionTimeout: timeoutMs,
       greetingTimeout: timeoutMs,
       socketTimeout: timeoutMs,
-    });
+    };
+    const transport = createTransport(server);
     try {
       const { rejected } = await untilStopped(
         transport.sendMail({

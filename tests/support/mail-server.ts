@@ -58,7 +58,7 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       stream.on('end', () => {
         const code = refusals.shift();
         if (code !== undefined) return done(refused(code));
-        received.push({ text, isSecure: session.secure, user: session.user });
+        received.push({ text, isSecure: session.secure, user: session.user as string | undefined });
         done();
       });
     },
