@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The command line: argv → one command, whose code is loaded only then. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAlertCommands } from './commands/alert-commands.js';
 import { addArchiveCommands } from './commands/archive-commands.js';
@@ -17,6 +16,7 @@ import { addQualityCommands } from './commands/quality-commands.js';
 import { addLifecycleCommands } from './commands/lifecycle-commands.js';
 import { addLegacyCommands } from './commands/legacy-commands.js';
 import { ROLE_HELP, RUN_HELP } from './commands/role-help.js';
+import { PROGRAM_VERSION } from './commands/program-version.js';
 import { ROLES } from './commands/roles.js';
 import { OperationalError } from './telemetry/operational-error.js';
 
@@ -25,14 +25,10 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 const USAGE_CODES: ReadonlySet<string> = new Set(['wrong_usage', 'invalid_configuration', 'unsafe_policy']);
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
 function buildProgram(): Command {
   const program = new Command('downhole')
     .description('Telemetry data platform for electrical submersible pumps.')
-    .version(version)
+    .version(PROGRAM_VERSION)
     .option('-c, --config <file>', 'configuration file (YAML); every key can also come from the environment')
     .exitOverride()
     .showHelpAfterError('(downhole --help lists what there is)');
@@ -40,7 +36,7 @@ function buildProgram(): Command {
   program
     .command('up')
     .description('run everything in one process: database, queue, API, pipeline, jobs, console and simulated wells')
-    .action(async () => (await import('./commands/run-roles.js')).runEverything(program.opts(), version));
+    .action(async () => (await import('./commands/run-roles.js')).runEverything(program.opts(), PROGRAM_VERSION));
 
   addRoles(program);
 
@@ -129,7 +125,7 @@ function addRoles(program: Command): void {
       .command(role)
       .description(description)
       .addHelpText('after', details)
-      .action(async () => (await import('./commands/run-roles.js')).runRole(role, program.opts(), version));
+      .action(async () => (await import('./commands/run-roles.js')).runRole(role, program.opts(), PROGRAM_VERSION));
   }
   program
     .command('run')
@@ -137,7 +133,7 @@ function addRoles(program: Command): void {
     .argument('<role...>', ROLES.join(', '))
     .addHelpText('after', RUN_HELP)
     .action(async (roles: string[]) =>
-      (await import('./commands/run-roles.js')).runRoles(roles, program.opts(), version),
+      (await import('./commands/run-roles.js')).runRoles(roles, program.opts(), PROGRAM_VERSION),
     );
 }
 

@@ -36,6 +36,7 @@ export function episodeText({ episode }: EpisodeDetail): string {
     ...(evidence.missing.length === 0 ? [] : [['untold', evidence.missing.join(', ')]]),
     ...(episode.advice === null ? [] : [['do', episode.advice]]),
     ...alternatives.map(({ label, confidence }) => ['or else', `${label}, confidence ${confidence.toFixed(2)}`]),
+    ['judged', `by ${episode.detector}${episode.judged_by === null ? '' : `, ${episode.judged_by}`}`],
     ...(episode.acknowledged_at === null
       ? []
       : [['seen', `${episode.acknowledged_at} by ${episode.acknowledged_by ?? NONE}`]]),

@@ -1,7 +1,10 @@
 /** The role `jobs`: the scheduled work on the database, and how large it is. */
 import { AlertKeeper } from '../alerts/alert-keeper.js';
+import type { Config } from '../config/schema.js';
+import type { EpisodeSettings } from '../episodes/episode-follower.js';
 import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
+import { judgementVersion } from '../pipeline/judgement-version.js';
 import type { Broker } from '../queue/queue.js';
 import type { Database } from '../storage/database.js';
 import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
@@ -11,6 +14,7 @@ import { openArchiver } from './open-archiver.js';
 import { Closers } from './closers.js';
 import type { Settings } from './load-settings.js';
 import type { ProcessParts } from './process-parts.js';
+import { PROGRAM_VERSION } from './program-version.js';
 import { refuseUnsafePolicy } from './refuse-unsafe-policy.js';
 import type { StartedRole } from './started-role.js';
 import { publishStorageGauges } from './storage-gauges.js';
@@ -59,8 +63,14 @@ export async function buildJobRunner(database: Database, settings: Settings): Pr
   const jobs = jobDefinitions(database.capabilities.timescale, {
     retention: config.retention,
     archiver,
-    episodes: config.episodes.enabled ? { ...config.episodes, detector: config.detection.detector } : undefined,
+    episodes: config.episodes.enabled ? episodeSettings(config) : undefined,
     places: storagePlaces(config),
   });
   return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailing.failures });
+}
+
+function episodeSettings({ episodes, detection }: Config): EpisodeSettings {
+  const { maxDevices: _m, settleSeconds: _s, lookBackHours: _l, saveSeconds: _v, ...judging } = episodes;
+  const judgedBy = judgementVersion(PROGRAM_VERSION, { ...judging, detection });
+  return { ...episodes, detector: detection.detector, judgedBy };
 }

@@ -5,8 +5,10 @@
  * A tracker that starts anew is fed older readings first. They are bounded, so that it may see the beginning of something
  * that goes on at another time than its predecessor did: it is still the stored episode.
  */
+import { CHANNEL_COUNT } from '../telemetry/channels.js';
 import type { Episode, EpisodeOptions } from '../pipeline/episodes/episode.js';
 import { EpisodeTracker } from '../pipeline/episodes/episode-tracker.js';
+import { StateReader, StateMismatch, StateWriter, type StateFault } from '../pipeline/state-bytes.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 
 /** An episode as it is stored already. Times are epoch microseconds. */
@@ -56,7 +58,8 @@ export class DeviceEpisodes {
   }
 
   /**
-   * Ends the older readings: what was found in them is stored already.
+   * Ends the older readings: what was found in them is stored already. Where state was restored, called before the readings
+   * between that and the watermark: what is found in those is the same as what is stored.
    * @param known the last stored episodes of the device
    * @param resumedUs time of the last of those readings
    */
@@ -78,6 +81,48 @@ export class DeviceEpisodes {
     this.#changed = new Map();
     this.#lapsed = [];
     return changes;
+  }
+
+  /** Everything that it knows, to go on from there; to be called after `take`, when nothing is left to be stored. */
+  save(): Uint8Array {
+    const writer = new StateWriter();
+    writer.count(CHANNEL_COUNT);
+    this.#tracker.save(writer);
+    writer.number(this.#resumedUs);
+    writer.numbers(this.#known.flatMap(({ startUs, lastUs, isOpen }) => [startUs, lastUs, isOpen ? 1 : 0]));
+    writer.numbers([...this.#aliases].flat());
+    return writer.finish(STATE_VERSION);
+  }
+
+  /** A new one that goes on where another was saved; or why that cannot be. */
+  static restored(options: EpisodeOptions, saved: Uint8Array): DeviceEpisodes | StateFault {
+    const reader = StateReader.open(saved, STATE_VERSION);
+    if (typeof reader === 'string') return reader;
+    const device = new DeviceEpisodes(options);
+    try {
+      if (reader.count() !== CHANNEL_COUNT) return 'version';
+      device.#restore(reader);
+    } catch (error) {
+      // Bytes that are what was written, and not what this version would have written.
+      if (!(error instanceof StateMismatch)) throw error;
+      return 'version';
+    }
+    return device;
+  }
+
+  #restore(reader: StateReader): void {
+    this.#tracker.restore(reader);
+    this.#open = this.#tracker.open;
+    this.#resumedUs = reader.number();
+    const known = reader.numbers();
+    this.#known = Array.from({ length: known.length / 3 }, (_, at) => ({
+      startUs: known[3 * at] as number,
+      lastUs: known[3 * at + 1] as number,
+      isOpen: known[3 * at + 2] === 1,
+    }));
+    const aliases = reader.numbers();
+    for (let at = 0; at < aliases.length; at += 2) this.#aliases.set(aliases[at] as number, aliases[at + 1] as number);
+    reader.end();
   }
 
   #touch(episode: Episode): void {
@@ -104,3 +149,5 @@ export class DeviceEpisodes {
 }
 
 const MOST_ALIASES = 100;
+/** Of the saved state: a change of what is saved, or of what it means, is another one. */
+const STATE_VERSION = 1;

@@ -1,35 +1,35 @@
 /**
  * Goes through the stored readings of the whole fleet, device by device in time order, and keeps their episodes.
  *
- * Each slice is a query over many devices and a transaction with what was found and how far it came: killed anywhere, the
- * next run begins where the last commit ended, with trackers that have been fed older readings. What another process has done
- * meanwhile is seen by its watermarks.
+ * Each slice is a query over many devices and a transaction with what was found, how far it came, and now and then what is known
+ * of a device: killed anywhere, the next run begins where the last commit ended, and knows what this one knew. What another process
+ * has done meanwhile is seen by its watermarks.
  */
 import type { EpisodeOptions } from '../pipeline/episodes/episode.js';
 import type { Database } from '../storage/database.js';
 import { MICROS_PER_SECOND } from '../telemetry/timestamp.js';
-import { DeviceEpisodes } from './device-episodes.js';
 import {
   endLapsed,
   type EpisodeToStore,
   type EpisodeTurn,
-  readKnownEpisodes,
+  type Judge,
   storeEpisodes,
   storeWatermarks,
 } from './episode-store.js';
 import { type DueDevice, readDueDevices } from './due-devices.js';
+import { type FollowedDevice, loadTrackers, type UnusableState } from './load-trackers.js';
 import { readStretches } from './reading-rows.js';
-import { warmUp } from './warm-up.js';
+import { MOST_STATE_BYTES, type SavedTracker, storeTrackers } from './state-store.js';
 
-export interface EpisodeSettings extends EpisodeOptions {
+export interface EpisodeSettings extends EpisodeOptions, Judge {
   /** Readings younger than this are left alone: gauge and drive of an instant may come one after the other. */
   readonly settleSeconds: number;
   /** How much of the past of a device is looked through that was never looked at before. */
   readonly lookBackHours: number;
   /** Devices whose trackers are kept in memory. */
   readonly maxDevices: number;
-  /** Stored with each episode: what judged its records. */
-  readonly detector: string;
+  /** A tracker is saved when it is this much ahead of what was saved: so much is read again after a restart. */
+  readonly saveSeconds: number;
 }
 
 /** What the follower needs of a job's run. */
@@ -44,24 +44,42 @@ export interface FollowerOutcome {
   readonly devices: number;
   readonly readings: number;
   readonly turns: readonly EpisodeTurn[];
+  readonly unusable: readonly UnusableStates[];
   /** There are readings left. */
   readonly more: boolean;
 }
 
+/** Devices about which more was known once, and one of them. */
+export interface UnusableStates {
+  readonly reason: UnusableState['reason'];
+  readonly devices: number;
+  readonly device: string;
+}
+
 const DEVICES_A_SLICE = 500;
 const READINGS_A_SLICE = 40_000;
-/** Each of them is fed some thousand older readings. */
+/** Each of them may have to be fed some thousand older readings. */
 const NEW_DEVICES_A_SLICE = 10;
+/** Trackers saved in a transaction, some 0.1 MB each: those that were saved longest ago. The others' turn comes next time. */
+const SAVED_A_SLICE = 20;
 
-interface Followed {
-  readonly episodes: DeviceEpisodes;
-  reachedUs: number;
+interface PageDevice {
+  readonly deviceId: string;
+  readonly device: FollowedDevice;
+}
+
+type ToSave = PageDevice & SavedTracker;
+
+interface Page {
+  readonly readings: number;
+  readonly turns: readonly EpisodeTurn[];
+  readonly more: boolean;
 }
 
 export class EpisodeFollower {
   readonly #settings: EpisodeSettings;
   /** Those that reported last stand last. */
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, FollowedDevice>();
   /** Where the next run goes on. */
   #after = '';
 
@@ -76,7 +94,13 @@ export class EpisodeFollower {
     for (const { deviceId, reachedUs } of due)
       // Never looked at, or looked at by another process since.
       if (this.#followed.get(deviceId)?.reachedUs !== reachedUs) this.#followed.delete(deviceId);
-    const outcome = { devices: 0, readings: 0, turns: [] as EpisodeTurn[], more: false };
+    const outcome = {
+      devices: 0,
+      readings: 0,
+      turns: [] as EpisodeTurn[],
+      unusable: [] as UnusableStates[],
+      more: false,
+    };
     // Whose tracker is there comes first: after a restart the present does not wait for the past of the others.
     const isReady = ({ deviceId, reachedUs }: DueDevice): boolean => reachedUs === null || this.#followed.has(deviceId);
     const pages = [
@@ -88,7 +112,7 @@ export class EpisodeFollower {
     ];
     for (const page of pages) {
       if (shouldYield()) return { ...outcome, more: true };
-      const done = await slice(() => this.#followPage(database, page, untilUs));
+      const done = await slice(() => this.#followPage(database, page, untilUs, outcome.unusable));
       outcome.devices += page.length;
       outcome.readings += done.readings;
       outcome.turns.push(...done.turns);
@@ -109,47 +133,33 @@ export class EpisodeFollower {
     database: Database,
     page: readonly DueDevice[],
     untilUs: number,
-  ): Promise<Omit<FollowerOutcome, 'devices'>> {
+    unusable: UnusableStates[],
+  ): Promise<Page> {
     try {
-      await this.#makeReady(database, page);
+      const missing = page.filter(({ deviceId }) => !this.#followed.has(deviceId));
+      if (missing.length > 0) {
+        const loaded = await loadTrackers(database, missing, this.#settings);
+        for (const [deviceId, device] of loaded.followed) this.#followed.set(deviceId, device);
+        for (const state of loaded.unusable) count(unusable, state);
+      }
       return await this.#lookThrough(database, page, untilUs);
     } catch (error) {
-      // The trackers have gone on, the watermarks have not: next time they are fed anew.
+      // The trackers have gone on, the watermarks have not: next time they are loaded anew.
       for (const { deviceId } of page) this.#followed.delete(deviceId);
       throw error;
     }
   }
 
-  async #makeReady(database: Database, page: readonly DueDevice[]): Promise<void> {
-    const missing = page.filter(({ deviceId }) => !this.#followed.has(deviceId));
-    if (missing.length === 0) return;
-    const known = await readKnownEpisodes(
-      database,
-      missing.map(({ deviceId }) => deviceId),
-    );
-    const started = missing.map(({ deviceId, reachedUs, newestUs }) => {
-      const episodes = new DeviceEpisodes(this.#settings);
-      const fromUs = newestUs - this.#settings.lookBackHours * 3600 * MICROS_PER_SECOND;
-      this.#followed.set(deviceId, { episodes, reachedUs: reachedUs ?? fromUs });
-      return { deviceId, episodes, reachedUs, known: known.get(deviceId) ?? [] };
-    });
-    await warmUp(database, started);
-  }
-
-  async #lookThrough(
-    database: Database,
-    page: readonly DueDevice[],
-    untilUs: number,
-  ): Promise<Omit<FollowerOutcome, 'devices'>> {
-    const followed = page.map((device) => ({ ...device, state: this.#followed.get(device.deviceId) as Followed }));
+  async #lookThrough(database: Database, page: readonly DueDevice[], untilUs: number): Promise<Page> {
+    const followed = page.map((due) => ({ ...due, device: this.#followed.get(due.deviceId) as FollowedDevice }));
     const limit = Math.floor(READINGS_A_SLICE / page.length);
-    const stretches = followed.map(({ deviceId, state }) => ({ deviceId, afterUs: state.reachedUs, untilUs }));
+    const stretches = followed.map(({ deviceId, device }) => ({ deviceId, afterUs: device.reachedUs, untilUs }));
     const batch = await readStretches(database, stretches, 'oldest', limit);
     const counts = new Map<string, number>();
     const reached = new Map<string, number>();
     for (let row = 0; row < batch.length; row++) {
       const deviceId = batch.deviceId[row] as string;
-      (this.#followed.get(deviceId) as Followed).episodes.add(batch, row);
+      (this.#followed.get(deviceId) as FollowedDevice).episodes.add(batch, row);
       reached.set(deviceId, batch.timestampUs[row] as number);
       counts.set(deviceId, (counts.get(deviceId) ?? 0) + 1);
     }
@@ -160,20 +170,57 @@ export class EpisodeFollower {
       // Where the newest readings count for nothing (they came late), they need not be looked for again.
       if (hasAll && newestUs <= untilUs) reached.set(deviceId, Math.max(reached.get(deviceId) ?? newestUs, newestUs));
     }
-    const turns = await store(database, followed, reached, this.#settings.detector);
+    const turns = await this.#store(database, followed, reached);
     for (const [deviceId, reachedUs] of reached) this.#note(deviceId, reachedUs);
     this.#forgetOldest();
     return { readings: batch.length, turns, more };
   }
 
-  #note(deviceId: string, reachedUs: number): void {
-    const state = this.#followed.get(deviceId) as Followed;
-    state.reachedUs = reachedUs;
-    this.#followed.delete(deviceId);
-    this.#followed.set(deviceId, state);
+  async #store(
+    database: Database,
+    followed: readonly PageDevice[],
+    reached: ReadonlyMap<string, number>,
+  ): Promise<EpisodeTurn[]> {
+    const changed: EpisodeToStore[] = [];
+    const lapsed: { deviceId: string; startUs: number }[] = [];
+    for (const { deviceId, device } of followed) {
+      const changes = device.episodes.take();
+      for (const { startUs, episode } of changes.changed) changed.push({ deviceId, startUs, episode });
+      for (const { startUs } of changes.lapsed) lapsed.push({ deviceId, startUs });
+    }
+    if (reached.size === 0 && changed.length === 0 && lapsed.length === 0) return [];
+    const saved = this.#toSave(followed, reached);
+    const turns = await database.transaction(async (session) => {
+      const ended = await endLapsed(session, lapsed);
+      const turned = await storeEpisodes(session, changed, this.#settings);
+      await storeWatermarks(session, reached);
+      await storeTrackers(session, saved);
+      return [...ended, ...turned];
+    });
+    for (const { device, reachedUs } of saved) device.savedUs = reachedUs;
+    return turns;
   }
 
-  /** Trackers beyond the bound are those of devices that have been silent for longest: they are fed anew when they report. */
+  /** The trackers that are to be saved with what was found. */
+  #toSave(followed: readonly PageDevice[], reached: ReadonlyMap<string, number>): ToSave[] {
+    const aheadUs = this.#settings.saveSeconds * MICROS_PER_SECOND;
+    return followed
+      .map(({ deviceId, device }) => ({ deviceId, device, reachedUs: reached.get(deviceId) ?? device.reachedUs }))
+      .filter(({ device, reachedUs }) => reachedUs - device.savedUs >= aheadUs)
+      .toSorted((a, b) => a.device.savedUs - b.device.savedUs)
+      .slice(0, SAVED_A_SLICE)
+      .map((each) => ({ ...each, state: each.device.episodes.save() }))
+      .filter(({ state }) => state.length <= MOST_STATE_BYTES);
+  }
+
+  #note(deviceId: string, reachedUs: number): void {
+    const device = this.#followed.get(deviceId) as FollowedDevice;
+    device.reachedUs = reachedUs;
+    this.#followed.delete(deviceId);
+    this.#followed.set(deviceId, device);
+  }
+
+  /** Trackers beyond the bound are those of devices that have been silent for longest: they are loaded again when they report. */
   #forgetOldest(): void {
     for (const deviceId of this.#followed.keys()) {
       if (this.#followed.size <= this.#settings.maxDevices) return;
@@ -182,26 +229,11 @@ export class EpisodeFollower {
   }
 }
 
-async function store(
-  database: Database,
-  followed: readonly { readonly deviceId: string; readonly state: Followed }[],
-  reached: ReadonlyMap<string, number>,
-  detector: string,
-): Promise<EpisodeTurn[]> {
-  const changed: EpisodeToStore[] = [];
-  const lapsed: { deviceId: string; startUs: number }[] = [];
-  for (const { deviceId, state } of followed) {
-    const changes = state.episodes.take();
-    for (const { startUs, episode } of changes.changed) changed.push({ deviceId, startUs, episode });
-    for (const { startUs } of changes.lapsed) lapsed.push({ deviceId, startUs });
-  }
-  if (reached.size === 0 && changed.length === 0 && lapsed.length === 0) return [];
-  return database.transaction(async (session) => {
-    const ended = await endLapsed(session, lapsed);
-    const turned = await storeEpisodes(session, changed, detector);
-    await storeWatermarks(session, reached);
-    return [...ended, ...turned];
-  });
+function count(unusable: UnusableStates[], { deviceId: device, reason }: UnusableState): void {
+  const at = unusable.findIndex((states) => states.reason === reason);
+  const known = unusable[at];
+  if (known === undefined) unusable.push({ reason, devices: 1, device });
+  else unusable[at] = { ...known, devices: known.devices + 1 };
 }
 
 function pagesOf<T>(items: readonly T[], size: number): T[][] {

@@ -100,6 +100,10 @@ export const EpisodeDetailSchema = Type.Object({
     ),
     advice: nullable<string>('string', 'What to look at first.'),
     detector: Type.String({ description: 'That judged its records.' }),
+    judged_by: nullable<string>(
+      'string',
+      'Version of the program, and hash of the signatures and parameters, that judged it last: under another one it may be judged otherwise; null: from before that was noted.',
+    ),
     history: Type.Array(Type.Object({ at: Type.String(), actor: Type.String(), text: Type.String() }), {
       description: 'Its notes, oldest first; the last 500.',
     }),

@@ -22,6 +22,14 @@ export interface EpisodeTurn {
   readonly turn: 'opened' | 'ended';
 }
 
+/** Stored with each episode, so that a reader knows what judged it. */
+export interface Judge {
+  /** That judged its records. */
+  readonly detector: string;
+  /** Version of rules, signatures and parameters (pipeline/judgement-version.ts). */
+  readonly judgedBy: string;
+}
+
 /** Confidence below which an alternative is not worth a line. */
 const WORTH_SAYING = 0.15;
 const MOST_ALTERNATIVES = 3;
@@ -37,10 +45,10 @@ const STORE_SQL = `
     SELECT e.device_id, e.started_at, e.ended_at FROM episodes e JOIN incoming USING (device_id, started_at)
   ), written AS (
     INSERT INTO episodes AS e (device_id, started_at, found_at, last_at, ended_at, peak_score, peak_at, cause, anomalous_records,
-      diagnosis, confidence, channel, evidence, alternatives, detector)
+      diagnosis, confidence, channel, evidence, alternatives, detector, judged_by)
     SELECT device_id, started_at, found_at, greatest(last_at, started_at),
       CASE WHEN NOT is_open THEN greatest(last_at, started_at) END, peak_score, peak_at, cause, anomalous_records, diagnosis,
-      confidence, channel, evidence::jsonb, alternatives::jsonb, $15
+      confidence, channel, evidence::jsonb, alternatives::jsonb, $15, $16
     FROM incoming
     ON CONFLICT (device_id, started_at) DO UPDATE SET
       last_at = greatest(e.last_at, excluded.last_at),
@@ -50,7 +58,8 @@ const STORE_SQL = `
       cause = coalesce(excluded.cause, e.cause),
       anomalous_records = greatest(e.anomalous_records, excluded.anomalous_records),
       diagnosis = excluded.diagnosis, confidence = excluded.confidence, channel = excluded.channel,
-      evidence = excluded.evidence, alternatives = excluded.alternatives, detector = excluded.detector
+      evidence = excluded.evidence, alternatives = excluded.alternatives, detector = excluded.detector,
+      judged_by = excluded.judged_by
     RETURNING id, device_id, started_at, ended_at, diagnosis, confidence
   )
   SELECT w.id, w.device_id, w.diagnosis, w.confidence, w.ended_at IS NULL AS is_open, b.device_id IS NULL AS is_new,
@@ -71,12 +80,12 @@ interface WrittenRow extends Record<string, unknown> {
 export async function storeEpisodes(
   session: Session,
   episodes: readonly EpisodeToStore[],
-  detector: string,
+  { detector, judgedBy }: Judge,
 ): Promise<EpisodeTurn[]> {
   if (episodes.length === 0) return [];
   const rows = episodes.map(columnsOf);
   const columns = Array.from({ length: 14 }, (_, column) => rows.map((row) => row[column] as ColumnValue));
-  const written = await session.query<WrittenRow>(STORE_SQL, [...columns, detector]);
+  const written = await session.query<WrittenRow>(STORE_SQL, [...columns, detector, judgedBy]);
   return written.flatMap(({ id, device_id: deviceId, diagnosis, confidence, ...is }) => {
     const turn = { id, deviceId, diagnosis, confidence };
     return [

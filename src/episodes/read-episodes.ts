@@ -114,6 +114,7 @@ export async function readEpisode(
       alternatives: alternatives.map((other) => ({ ...other, label: labelOf(other.diagnosis) })),
       advice: diagnosis !== null && isCondition(diagnosis) ? CONDITIONS[diagnosis].advice : null,
       detector: row['detector'] as string,
+      judged_by: row['judged_by'] as string | null,
       history: notes
         .reverse()
         .map(({ at, actor, text }) => ({ at: sqlInstant(at) ?? '', actor: String(actor), text: String(text) })),

@@ -13,7 +13,7 @@ export function episodesJob(settings: EpisodeSettings): JobDefinition {
     intervalSeconds: 15,
     initialDelaySeconds: 5,
     async run(context: JobContext): Promise<JobOutcome> {
-      const { devices, readings, turns, more } = await follower.run(context);
+      const { devices, readings, turns, unusable, more } = await follower.run(context);
       for (const { turn, id, deviceId, diagnosis, confidence } of turns)
         context.events.emit(turn === 'opened' ? 'episode_opened' : 'episode_ended', {
           episode: id,
@@ -21,6 +21,7 @@ export function episodesJob(settings: EpisodeSettings): JobDefinition {
           diagnosis,
           confidence,
         });
+      for (const states of unusable) context.events.emit('episode_states_unusable', states);
       const goingOn = await countGoingOn(context.database);
       context.events.emit('episodes_followed', { devices, readings, goingOn });
       const opened = turns.filter(({ turn }) => turn === 'opened').length;

@@ -243,6 +243,11 @@ export const EVENTS = {
     'readings looked through for episodes',
     (metrics, { goingOn }) => metrics.set('episodes_going_on', goingOn),
   ),
+  episode_states_unusable: event<{ devices: number; device: string; reason: string }>(
+    'warn',
+    'what was known of devices could not be loaded: it is learned anew from their last readings, and slow faults take days again',
+    (metrics, { devices, reason }) => metrics.add('episode_states_unusable_total', devices, { reason }),
+  ),
   // alerts
   alert_raised: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
     'warn',

@@ -143,6 +143,11 @@ export const METRICS = {
     labels: ['diagnosis'],
   },
   episodes_ended_total: { type: 'counter', help: 'Episodes that ended.', labels: [] },
+  episode_states_unusable_total: {
+    type: 'counter',
+    help: 'Devices whose saved state could not be used: version (of another program), damaged, ahead (of the readings looked through).',
+    labels: ['reason'],
+  },
   episodes_going_on: { type: 'gauge', help: 'Episodes that go on and that nobody has closed.', labels: [] },
   alert_deliveries_total: {
     type: 'counter',

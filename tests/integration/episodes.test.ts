@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { episodesJob } from '../../src/jobs/episodes-job.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
 import { EPISODE_DEFAULTS } from '../../src/pipeline/episodes/episode.js';
+import { StateWriter } from '../../src/pipeline/state-bytes.js';
 import type { Database } from '../../src/storage/database.js';
 import { QualityFlag } from '../../src/telemetry/quality-flags.js';
 import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
@@ -30,7 +31,15 @@ const DEADHEAD = handMadeTrace({
 });
 /** Of its rows, one in the middle of what is wrong. */
 const IN_THE_MIDDLE = 210;
-const settings = { ...EPISODE_DEFAULTS, settleSeconds: 10, lookBackHours: 24, maxDevices: 100, detector: 'z-score' };
+const settings = {
+  ...EPISODE_DEFAULTS,
+  settleSeconds: 10,
+  lookBackHours: 24,
+  maxDevices: 100,
+  saveSeconds: 600,
+  detector: 'z-score',
+  judgedBy: '1.2.3+0badcafe',
+};
 const endUs = Math.floor(Date.now() / 1000) * 1e6 - 60e6;
 
 describe.each(targets)('the job episodes, $name', ({ open }) => {
@@ -134,6 +143,97 @@ describe.each(targets)('the job episodes, $name', ({ open }) => {
     }
     const whole = await episodesOf('whole');
     for (const device of ['a', 'b', 'c']) expect(await episodesOf(device)).toEqual(whole);
+  });
+
+  /** As after a restart for which the older readings are not there any more: what was known is all that there is. */
+  const forgetReadings = (deviceId: string): Promise<number> =>
+    database.execute('DELETE FROM telemetry WHERE device_id = $1', [deviceId]);
+  const stateOf = async (deviceId: string): Promise<Record<string, unknown> | undefined> =>
+    (
+      await database.query(
+        `SELECT s.reached::text AS reached, w.reached::text AS watermark, octet_length(state) AS bytes
+         FROM episode_states s JOIN episode_watermarks w USING (device_id) WHERE device_id = $1`,
+        [deviceId],
+      )
+    )[0];
+
+  it('knows after a restart what it knew before, without the readings that it learned from', async () => {
+    for (const [from, to] of [
+      [0, 150],
+      [150, IN_THE_MIDDLE],
+      [IN_THE_MIDDLE, DEADHEAD.length],
+    ] as const) {
+      await storeTrace(database, 'forgotten', DEADHEAD, endUs, { from, to });
+      await runAll(newRunner({ saveSeconds: 1 }));
+      expect(events.named('episode_states_unusable')).toEqual([]);
+      const state = await stateOf('forgotten');
+      expect(state?.['reached']).toBe(state?.['watermark']);
+      await forgetReadings('forgotten');
+    }
+    expect(await episodesOf('forgotten')).toEqual(await episodesOf('whole'));
+  });
+
+  it('reads again what came after the state was saved', async () => {
+    await storeTrace(database, 'behind its watermark', DEADHEAD, endUs, { to: 150 });
+    await runAll(newRunner());
+    await forgetReadings('behind its watermark');
+    for (const [from, to] of [
+      [150, 190],
+      [190, IN_THE_MIDDLE],
+      [IN_THE_MIDDLE, DEADHEAD.length],
+    ] as const) {
+      await storeTrace(database, 'behind its watermark', DEADHEAD, endUs, { from, to });
+      await runAll(newRunner({ saveSeconds: 86_400 }));
+    }
+    const state = await stateOf('behind its watermark');
+    expect(String(state?.['reached']) < String(state?.['watermark'])).toBe(true);
+    expect(await episodesOf('behind its watermark')).toEqual(await episodesOf('whole'));
+  });
+
+  it('stores what it found and what it knows together, or neither', async () => {
+    await storeTrace(database, 'neither', DEADHEAD, endUs);
+    await database.script(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON episode_states FOR EACH ROW EXECUTE FUNCTION refuse();`);
+    const runner = newRunner();
+    expect(await runner.runNow('episodes')).toMatchObject({ result: 'failed' });
+    expect(await episodesOf('neither')).toEqual([]);
+    expect(await database.query(`SELECT FROM episode_watermarks WHERE device_id = 'neither'`)).toEqual([]);
+    await database.script('DROP TRIGGER refuse ON episode_states; DROP FUNCTION refuse()');
+    await runAll(runner);
+    expect(await episodesOf('neither')).toEqual(await episodesOf('whole'));
+    expect(await stateOf('neither')).toBeDefined();
+  });
+
+  it.each([
+    ['damaged', `state = set_byte(state, octet_length(state) / 2, get_byte(state, octet_length(state) / 2) # 1)`],
+    ['damaged', `state = substring(state FOR 100)`],
+    ['version', `state = '\\x${Buffer.from(new StateWriter().finish(999)).toString('hex')}'`],
+    ['ahead', `reached = reached + interval '1 day'`],
+  ])('says that saved state is of no use (%s), and learns anew from the last readings', async (reason, change) => {
+    const device = `${reason} ${change.length}`;
+    await storeTrace(database, device, DEADHEAD, endUs, { to: IN_THE_MIDDLE });
+    await runAll(newRunner());
+    expect(await database.execute(`UPDATE episode_states SET ${change} WHERE device_id = $1`, [device])).toBe(1);
+    await storeTrace(database, device, DEADHEAD, endUs, { from: IN_THE_MIDDLE });
+    await runAll(newRunner());
+    expect(events.named('episode_states_unusable')).toEqual([{ devices: 1, device, reason }]);
+    expect(await episodesOf(device)).toEqual(await episodesOf('whole'));
+    await runAll(newRunner());
+    expect(events.named('episode_states_unusable')).toEqual([]);
+  });
+
+  it('forgets what it knew of a device that goes', async () => {
+    await storeTrace(database, 'gone', DEADHEAD, endUs);
+    await runAll(newRunner());
+    expect(await stateOf('gone')).toBeDefined();
+    await database.execute(`DELETE FROM devices WHERE device_id = 'gone'`);
+    expect(await database.query(`SELECT FROM episode_states WHERE device_id = 'gone'`)).toEqual([]);
+  });
+
+  it('says what judged an episode', async () => {
+    const stored = await database.query(`SELECT DISTINCT detector, judged_by FROM episodes WHERE device_id = 'whole'`);
+    expect(stored).toEqual([{ detector: 'z-score', judged_by: '1.2.3+0badcafe' }]);
   });
 
   it('does not look at what came late, nor at what has just come', async () => {

@@ -1,9 +1,11 @@
 /** Episodes do not depend on how the readings were cut into runs, nor on restarts between them. */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DeviceEpisodes, type KnownEpisode } from '../../src/episodes/device-episodes.js';
 import { EPISODE_DEFAULTS } from '../../src/pipeline/episodes/episode.js';
 import type { ConditionName } from '../../src/telemetry/conditions.js';
+import { StateWriter } from '../../src/pipeline/state-bytes.js';
 import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
 import { handMadeTrace } from '../support/hand-made-trace.js';
@@ -41,6 +43,15 @@ function traceWith(condition: ConditionName, bursts: readonly Burst[]): ReadingB
   return batch;
 }
 
+/** What takes days: at a reading a quarter of an hour, or one a minute. */
+const SLOW = { quarterly: 'ten days, each quarter', minutely: 'three days, each minute' } as const;
+
+function slowTrace(which: keyof typeof SLOW): ReadingBatch {
+  const fault = HAND_MADE_FAULTS.scale.find(({ name }) => name === SLOW[which]);
+  if (fault === undefined) throw new Error(`no course "${SLOW[which]}"`);
+  return handMadeTrace(fault);
+}
+
 function store(into: Store, device: DeviceEpisodes): void {
   const { changed, lapsed } = device.take();
   for (const { startUs, lastUs } of lapsed)
@@ -60,14 +71,33 @@ const knownOf = (stored: Store): KnownEpisode[] =>
     .slice(0, 3)
     .map(([startUs, { lastUs, isOpen }]) => ({ startUs, lastUs, isOpen }));
 
-/** @param cuts rows before which what was found is stored @param isRestart whether the process dies there */
-function follow(batch: ReadingBatch, cuts: readonly number[], isRestart: boolean): Store {
+/** What happens at a cut, once what was found is stored: nothing, or the process dies and has saved its state or has not. */
+type AtCut = 'nothing' | 'restart' | 'saved';
+
+/** The device as it is where another process has loaded what this one has saved. */
+function restored(saved: Uint8Array): DeviceEpisodes {
+  const device = DeviceEpisodes.restored(EPISODE_DEFAULTS, saved);
+  if (typeof device === 'string') throw new Error(`not restored: ${device}`);
+  return device;
+}
+
+/** @param cuts rows before which what was found is stored */
+function follow(batch: ReadingBatch, cuts: readonly number[], atCut: AtCut): Store {
+  return followed(batch, cuts, atCut).stored;
+}
+
+function followed(
+  batch: ReadingBatch,
+  cuts: readonly number[],
+  atCut: AtCut,
+): { stored: Store; state: Uint8Array; digest: string } {
   const stored: Store = new Map();
   let device = new DeviceEpisodes(EPISODE_DEFAULTS);
   for (let row = 0; row < batch.length; row++) {
     if (cuts.includes(row)) {
       store(stored, device);
-      if (isRestart) {
+      if (atCut === 'saved') device = restored(device.save());
+      if (atCut === 'restart') {
         device = new DeviceEpisodes(EPISODE_DEFAULTS);
         for (let older = 0; older < row; older++) device.add(batch, older);
         device.resume(knownOf(stored), batch.timestampUs[row - 1] as number);
@@ -76,7 +106,8 @@ function follow(batch: ReadingBatch, cuts: readonly number[], isRestart: boolean
     device.add(batch, row);
   }
   store(stored, device);
-  return stored;
+  const state = device.save();
+  return { stored, state, digest: createHash('sha256').update(state).digest('hex') };
 }
 
 const traces = fc
@@ -91,9 +122,9 @@ describe('the episodes of a device', () => {
   it('are the same however its readings are cut into runs', () => {
     fc.assert(
       fc.property(traces, cutsOf, (batch, cuts) => {
-        const whole = follow(batch, [], false);
+        const whole = follow(batch, [], 'nothing');
         expect(whole.size).toBeGreaterThan(0);
-        expect(follow(batch, cuts, false)).toEqual(whole);
+        expect(follow(batch, cuts, 'nothing')).toEqual(whole);
       }),
       { numRuns: 6 },
     );
@@ -102,15 +133,51 @@ describe('the episodes of a device', () => {
   it('are the same after restarts anywhere', () => {
     fc.assert(
       fc.property(traces, cutsOf, (batch, cuts) => {
-        expect(follow(batch, cuts, true)).toEqual(follow(batch, [], false));
+        expect(follow(batch, cuts, 'restart')).toEqual(follow(batch, [], 'nothing'));
       }),
       { numRuns: 6 },
     );
   });
 
+  it('are the same, and so is everything that is known, where state is saved and restored anywhere', () => {
+    const slow = fc.constant(slowTrace('quarterly'));
+    fc.assert(
+      fc.property(fc.oneof(traces, slow), cutsOf, (batch, cuts) => {
+        const { stored, digest } = followed(batch, [], 'nothing');
+        expect(followed(batch, cuts, 'saved')).toMatchObject({ stored, digest });
+      }),
+      { numRuns: 8 },
+    );
+  }, 120_000);
+
+  it('are found over days where the process is never the same for an hour', () => {
+    const batch = slowTrace('minutely');
+    const hourly = Array.from({ length: batch.length / 60 }, (_, hour) => 60 * (hour + 1));
+    const found = [...follow(batch, hourly, 'saved').values()].map((episode) => episode.found);
+    expect(found).toContain('scale');
+  });
+
+  it('cannot go on from state of another version, nor from a damaged one', () => {
+    const batch = traceWith('deadhead', []);
+    const { state } = followed(batch, [], 'nothing');
+    expect(DeviceEpisodes.restored(EPISODE_DEFAULTS, state.subarray(0, state.length - 1))).toBe('damaged');
+    expect(DeviceEpisodes.restored(EPISODE_DEFAULTS, new Uint8Array())).toBe('damaged');
+    fc.assert(
+      fc.property(fc.nat(state.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+        const damaged = Uint8Array.from(state, (byte, index) => (index === at ? byte ^ mask : byte));
+        expect(DeviceEpisodes.restored(EPISODE_DEFAULTS, damaged)).toBe('damaged');
+      }),
+      { numRuns: 50 },
+    );
+    const other = new StateWriter();
+    other.count(1);
+    expect(DeviceEpisodes.restored(EPISODE_DEFAULTS, other.finish(999))).toBe('version');
+    expect(DeviceEpisodes.restored(EPISODE_DEFAULTS, other.finish(1))).toBe('version');
+  });
+
   it('stay the ones that are stored where a new tracker sees them begin at another time', () => {
     const batch = traceWith('deadhead', []);
-    const [[startUs, { lastUs }]] = [...follow(batch, [], false)] as [[number, Stored]];
+    const [[startUs, { lastUs }]] = [...follow(batch, [], 'nothing')] as [[number, Stored]];
     const device = new DeviceEpisodes(EPISODE_DEFAULTS);
     const cut = batch.timestampUs.findIndex((micros) => micros > (startUs + lastUs) / 2);
     for (let row = 40; row < cut; row++) device.add(batch, row);

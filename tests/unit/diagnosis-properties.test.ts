@@ -1,7 +1,7 @@
 /** What holds for every diagnosis, whatever the well: size, order and noise do not decide. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bucket, BucketHistory } from '../../src/pipeline/diagnosis/bucket-history.js';
+import { BucketHistory } from '../../src/pipeline/diagnosis/bucket-history.js';
 import { diagnose, type Diagnosis } from '../../src/pipeline/diagnosis/diagnose.js';
 import { createReference, frequencyOf } from '../../src/pipeline/diagnosis/reference.js';
 import { symptomsOf } from '../../src/pipeline/diagnosis/symptoms.js';
@@ -29,8 +29,9 @@ function rankingOf(spec: TraceSpec, change: (values: Float32Array) => void = () 
     change(batch.values.subarray(row * CHANNEL_COUNT, (row + 1) * CHANNEL_COUNT));
     history.add(batch.timestampUs[row] as number, batch.values, row * CHANNEL_COUNT, OperatingState.running);
   }
-  const during: Bucket[] = history.fine.filter(({ fromUs }) => fromUs >= ONSET_US);
-  const before = history.fine.filter(({ toUs }) => toUs < ONSET_US);
+  const { fine } = history;
+  const during = fine.select(0, fine.length, (at) => fine.fromUs(at) >= ONSET_US);
+  const before = fine.select(0, fine.length, (at) => fine.toUs(at) < ONSET_US);
   return diagnose(symptomsOf(createReference(before, frequencyOf(during)), during, history.stillMask));
 }
 

@@ -141,6 +141,7 @@ function Facts({ episode }: { readonly episode: Episode }): JSX.Element {
       ? []
       : [['Highest score', `${formatNumber(episode.peak_score, 2)} at ${when(episode.peak)}`] as const]),
     ['Detector', episode.detector],
+    ...(episode.judged_by === null ? [] : [['Version', episode.judged_by] as const]),
     ...(episode.acknowledged_at === null
       ? []
       : [['Acknowledged', `${when(episode.acknowledged_at)} by ${episode.acknowledged_by ?? ''}`] as const]),

@@ -4,24 +4,9 @@
  */
 import { CHANNEL_COUNT, channel } from '../../telemetry/channels.js';
 import { OperatingState } from '../../telemetry/operating-state.js';
+import type { StateReader, StateWriter } from '../state-bytes.js';
+import { type Bucket, BucketRing } from './bucket-ring.js';
 import { StillRuns } from './still-runs.js';
-
-export interface Bucket {
-  /** Times of its first and its last record, epoch microseconds. */
-  readonly fromUs: number;
-  readonly toUs: number;
-  readonly records: number;
-  /** The pump turned in every record, and neither started nor changed its speed. */
-  readonly isSteady: boolean;
-  /** Mean by catalogue position; NaN = no reading. */
-  readonly means: Float64Array;
-  /** Mean absolute difference between successive readings; NaN = fewer than two. */
-  readonly roughness: Float64Array;
-  /** Bit = catalogue position: the reading changed. */
-  readonly changed: number;
-  /** Part of an episode: no measure of what is normal. */
-  isExcluded: boolean;
-}
 
 const FINE_US = 10e6;
 const FINE_BUCKETS = 360;
@@ -30,17 +15,24 @@ const COARSE_US = 900e6;
 const COARSE_OF_FINE = 4;
 /** Seven and a half days of quarters of an hour. */
 const COARSE_BUCKETS = 720;
-/** Old buckets are cut off so many at a time. */
-const SLACK = 64;
 /** A frequency within this of the last one is the same, Hz. */
 const SAME_FREQUENCY_HZ = 0.6;
 const FREQUENCY = channel('drive_frequency').index;
 
 const STEADY: ReadonlySet<number> = new Set([OperatingState.running, OperatingState.unknown]);
 
+/** What is being counted for the bucket that is not complete yet, by channel. */
+const SUMS = 0;
+const COUNTS = CHANNEL_COUNT;
+const STEPS = 2 * CHANNEL_COUNT;
+const STEP_COUNTS = 3 * CHANNEL_COUNT;
+/** The last reading of each channel; it outlasts the bucket. */
+const LAST = 4 * CHANNEL_COUNT;
+const FIGURES = 5 * CHANNEL_COUNT;
+
 export class BucketHistory {
-  readonly fine: Bucket[] = [];
-  readonly coarse: Bucket[] = [];
+  readonly fine = new BucketRing(FINE_BUCKETS);
+  readonly coarse = new BucketRing(COARSE_BUCKETS);
   /** When the pump was last started, or changed its speed; −Infinity before it was. */
   operatedUs = Number.NEGATIVE_INFINITY;
   #fromUs = Number.NaN;
@@ -49,12 +41,9 @@ export class BucketHistory {
   #isSteady = true;
   #changed = 0;
   #steadyHz = Number.NaN;
-  readonly #sums = new Float64Array(CHANNEL_COUNT);
-  readonly #counts = new Float64Array(CHANNEL_COUNT);
-  readonly #steps = new Float64Array(CHANNEL_COUNT);
-  readonly #stepCounts = new Float64Array(CHANNEL_COUNT);
-  readonly #last = new Float64Array(CHANNEL_COUNT).fill(Number.NaN);
-  #coarseFrom = 0;
+  readonly #figures = new Float64Array(FIGURES).fill(Number.NaN, LAST);
+  /** Fine buckets that are not in a coarse one yet. */
+  #notJoined = 0;
   readonly #still = new StillRuns();
 
   /** Channels (bit = catalogue position) that have shown the same reading for longer than they ever did. */
@@ -62,19 +51,43 @@ export class BucketHistory {
     return this.#still.mask;
   }
 
-  /**
-   * Takes the next record of the device, in time order.
-   * @returns the bucket that it completes
-   */
-  add(timestampUs: number, values: Float32Array, base: number, state: OperatingState): Bucket | undefined {
-    let closed: Bucket | undefined;
+  /** Takes the next record of the device, in time order. @returns whether it completes a bucket */
+  add(timestampUs: number, values: Float32Array, base: number, state: OperatingState): boolean {
+    let isClosed = false;
     const intervalUs = timestampUs - this.#lastUs;
-    if (this.#records > 0 && timestampUs - this.#fromUs >= FINE_US) closed = this.#close();
+    if (this.#records > 0 && timestampUs - this.#fromUs >= FINE_US) isClosed = this.#close();
     if (this.#records === 0) this.#fromUs = timestampUs;
     this.#take(timestampUs, values, base, state);
     // Where records are far apart, the next one would only tell that this bucket was over.
-    if (closed === undefined && timestampUs + intervalUs - this.#fromUs >= FINE_US) closed = this.#close();
-    return closed;
+    if (!isClosed && timestampUs + intervalUs - this.#fromUs >= FINE_US) isClosed = this.#close();
+    return isClosed;
+  }
+
+  save(writer: StateWriter): void {
+    writer.numbers([this.operatedUs, this.#fromUs, this.#lastUs, this.#records, this.#steadyHz, this.#notJoined]);
+    writer.count(this.#isSteady ? 1 : 0);
+    writer.count(this.#changed);
+    writer.numbers(this.#figures);
+    this.#still.save(writer);
+    this.fine.save(writer);
+    this.coarse.save(writer);
+  }
+
+  /** Takes what was saved; to be called once, on a new one. @throws StateMismatch */
+  restore(reader: StateReader): void {
+    const [operatedUs, fromUs, lastUs, records, steadyHz, notJoined] = reader.numbers(6) as unknown as SavedNumbers;
+    this.operatedUs = operatedUs;
+    this.#fromUs = fromUs;
+    this.#lastUs = lastUs;
+    this.#records = records;
+    this.#steadyHz = steadyHz;
+    this.#notJoined = notJoined;
+    this.#isSteady = reader.count() === 1;
+    this.#changed = reader.count();
+    this.#figures.set(reader.numbers(FIGURES));
+    this.#still.restore(reader);
+    this.fine.restore(reader);
+    this.coarse.restore(reader);
   }
 
   #take(timestampUs: number, values: Float32Array, base: number, state: OperatingState): void {
@@ -86,15 +99,19 @@ export class BucketHistory {
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       const value = values[base + index] as number;
       if (value !== value) continue;
-      this.#sums[index] = (this.#sums[index] as number) + value;
-      this.#counts[index] = (this.#counts[index] as number) + 1;
-      const step = Math.abs(value - (this.#last[index] as number));
-      this.#last[index] = value;
+      this.#count(SUMS + index, value);
+      this.#count(COUNTS + index, 1);
+      const step = Math.abs(value - (this.#figures[LAST + index] as number));
+      this.#figures[LAST + index] = value;
       if (!(step >= 0)) continue;
-      this.#steps[index] = (this.#steps[index] as number) + step;
-      this.#stepCounts[index] = (this.#stepCounts[index] as number) + 1;
+      this.#count(STEPS + index, step);
+      this.#count(STEP_COUNTS + index, 1);
       if (step > 0) this.#changed |= 1 << index;
     }
+  }
+
+  #count(at: number, amount: number): void {
+    this.#figures[at] = (this.#figures[at] as number) + amount;
   }
 
   #noteFrequency(frequency: number, isSteady: boolean, timestampUs: number): void {
@@ -104,47 +121,46 @@ export class BucketHistory {
     if (!(Math.abs(frequency - this.#steadyHz) <= SAME_FREQUENCY_HZ)) this.#steadyHz = frequency;
   }
 
-  #close(): Bucket {
+  #close(): true {
     const means = new Float64Array(CHANNEL_COUNT);
     const roughness = new Float64Array(CHANNEL_COUNT);
+    const figures = this.#figures;
+    let present = 0;
     for (let index = 0; index < CHANNEL_COUNT; index++) {
-      means[index] = (this.#sums[index] as number) / (this.#counts[index] as number); // 0 / 0 = NaN: none
-      roughness[index] = (this.#steps[index] as number) / (this.#stepCounts[index] as number);
+      means[index] = (figures[SUMS + index] as number) / (figures[COUNTS + index] as number); // 0 / 0 = NaN: none
+      roughness[index] = (figures[STEPS + index] as number) / (figures[STEP_COUNTS + index] as number);
+      if (figures[COUNTS + index] !== 0) present |= 1 << index;
     }
-    const bucket: Bucket = {
+    this.fine.push({
       fromUs: this.#fromUs,
       toUs: this.#lastUs,
       records: this.#records,
       isSteady: this.#isSteady,
       means,
       roughness,
-      changed: this.#changed,
       isExcluded: false,
-    };
+    });
+    this.#still.add(this.#isSteady, present, this.#changed);
+    this.#closeCoarse();
     this.#records = 0;
     this.#isSteady = true;
     this.#changed = 0;
-    for (const sums of [this.#sums, this.#counts, this.#steps, this.#stepCounts]) sums.fill(0);
-    this.fine.push(bucket);
-    this.#still.add(bucket);
-    this.#closeCoarse(bucket);
-    if (this.fine.length > FINE_BUCKETS + SLACK) {
-      const cut = this.fine.length - FINE_BUCKETS;
-      this.fine.splice(0, cut);
-      this.#coarseFrom -= cut;
-    }
-    return bucket;
+    figures.fill(0, 0, LAST);
+    return true;
   }
 
-  #closeCoarse(last: Bucket): void {
-    const parts = this.fine.slice(Math.max(0, this.#coarseFrom));
-    const first = parts[0] as Bucket;
-    if (parts.length < COARSE_OF_FINE || last.toUs - first.fromUs < COARSE_US * 0.95) return;
-    this.#coarseFrom = this.fine.length;
-    this.coarse.push(joined(parts));
-    if (this.coarse.length > COARSE_BUCKETS + SLACK) this.coarse.splice(0, this.coarse.length - COARSE_BUCKETS);
+  #closeCoarse(): void {
+    const { length } = this.fine;
+    this.#notJoined = Math.min(this.#notJoined + 1, length);
+    const from = length - this.#notJoined;
+    if (this.#notJoined < COARSE_OF_FINE) return;
+    if (this.fine.toUs(length - 1) - this.fine.fromUs(from) < COARSE_US * 0.95) return;
+    this.coarse.push(joined(this.fine.select(from, length)));
+    this.#notJoined = 0;
   }
 }
+
+type SavedNumbers = [number, number, number, number, number, number];
 
 /** Several buckets as one: only its steady parts count, where there are some. */
 function joined(parts: readonly Bucket[]): Bucket {
@@ -162,7 +178,6 @@ function joined(parts: readonly Bucket[]): Bucket {
     isSteady: used === steady,
     means: average(({ means }) => means),
     roughness: average(({ roughness }) => roughness),
-    changed: parts.reduce((mask, { changed }) => mask | changed, 0),
     isExcluded: parts.some(({ isExcluded }) => isExcluded),
   };
 }

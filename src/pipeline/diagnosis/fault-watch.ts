@@ -5,9 +5,12 @@
  */
 import type { ConditionName } from '../../telemetry/conditions.js';
 import type { OperatingState } from '../../telemetry/operating-state.js';
-import { type Bucket, BucketHistory } from './bucket-history.js';
+import type { StateReader, StateWriter } from '../state-bytes.js';
+import { BucketHistory } from './bucket-history.js';
+import { BucketRing, ringOf } from './bucket-ring.js';
 import { diagnose, type Diagnosis } from './diagnose.js';
 import { createReference, frequencyOf, type Reference } from './reference.js';
+import { ReferenceCache } from './reference-cache.js';
 import { SIGNATURES } from './signatures.js';
 import { symptomsOf } from './symptoms.js';
 
@@ -16,9 +19,12 @@ export interface Finding {
   readonly condition: ConditionName;
   readonly onsetUs: number;
   readonly foundUs: number;
-  lastSeenUs: number;
-  ranking: readonly Diagnosis[];
+  readonly lastSeenUs: number;
+  readonly ranking: readonly Diagnosis[];
 }
+
+/** A finding that grows as it is looked at. */
+type OwnFinding = Finding & { lastSeenUs: number };
 
 /** Buckets of a window, how often it is looked at, and how many buckets of normal operation must lie before it. */
 interface Window {
@@ -37,6 +43,14 @@ interface Look {
   readonly onsetUs: number;
 }
 
+/** What was found once, and has to be found again; `window` is the number of the one that saw it first. */
+interface Suspicion {
+  readonly condition: ConditionName;
+  readonly window: number;
+  readonly looks: number;
+  readonly onsetUs: number;
+}
+
 const FINE_WINDOWS: readonly Window[] = [
   { buckets: 3, every: 1, leastBefore: 6 },
   { buckets: 5, every: 1, leastBefore: 6, leastRecords: 2 },
@@ -51,6 +65,8 @@ const COARSE_WINDOWS: readonly Window[] = [
   { buckets: 144, every: 12, leastBefore: 24 },
   { buckets: 288, every: 24, leastBefore: 48 },
 ];
+/** Saved by their place here: a change of it is another version of the saved state. */
+const WINDOWS: readonly Window[] = [...FINE_WINDOWS, ...COARSE_WINDOWS];
 /** Confidence from which something is found; shortly after a start or another speed more is asked for. */
 const OPENS = 0.58;
 const OPENS_UNSETTLED = 0.75;
@@ -63,14 +79,15 @@ const STILL_ON_BUCKETS = 10;
 
 export class FaultWatch {
   readonly #history = new BucketHistory();
-  #finding: Finding | undefined;
-  #before: readonly Bucket[] = [];
+  #finding: OwnFinding | undefined;
+  /** What was normal before the finding: the history may forget it while that goes on. */
+  #before: BucketRing = NOTHING;
   /** Of `#before`, for the frequency of now. */
   #normal: { frequencyHz: number; reference: Reference } | undefined;
-  #suspected: { condition: ConditionName; window: Window; looks: number; onsetUs: number } | undefined;
+  #suspected: Suspicion | undefined;
   #fineCount = 0;
   #coarseCount = 0;
-  #references = new Map<Window, { atCount: number; frequencyHz: number; reference: Reference }>();
+  readonly #references = new ReferenceCache();
 
   /** What is going on now. */
   get finding(): Finding | undefined {
@@ -79,20 +96,21 @@ export class FaultWatch {
 
   /** Takes the next record of the device (values from `base` on). @returns whether it looked again */
   add(timestampUs: number, values: Float32Array, base: number, state: OperatingState): boolean {
-    const coarseBefore = this.#history.coarse.length;
-    const bucket = this.#history.add(timestampUs, values, base, state);
-    if (bucket === undefined) return false;
+    const { fine, coarse } = this.#history;
+    const coarseUs = coarse.length === 0 ? Number.NaN : coarse.toUs(coarse.length - 1);
+    if (!this.#history.add(timestampUs, values, base, state)) return false;
+    const last = fine.length - 1;
     this.#fineCount++;
-    if (this.#finding !== undefined) bucket.isExcluded = true;
-    if (!bucket.isSteady) {
+    if (this.#finding !== undefined) fine.exclude(last);
+    if (!fine.isSteady(last)) {
       this.#suspected = undefined;
       return true;
     }
-    if (this.#finding === undefined) this.#search(this.#history.fine, FINE_WINDOWS, this.#fineCount, false);
-    else this.#follow(this.#finding, bucket);
-    if (this.#history.coarse.length !== coarseBefore) {
+    if (this.#finding === undefined) this.#search(fine, FINE_WINDOWS, this.#fineCount);
+    else this.#follow(this.#finding, fine.toUs(last));
+    if (coarse.length > 0 && coarse.toUs(coarse.length - 1) !== coarseUs) {
       this.#coarseCount++;
-      if (this.#finding === undefined) this.#search(this.#history.coarse, COARSE_WINDOWS, this.#coarseCount, true);
+      if (this.#finding === undefined) this.#search(coarse, COARSE_WINDOWS, this.#coarseCount);
     }
     return true;
   }
@@ -100,7 +118,7 @@ export class FaultWatch {
   /** Ends what is going on: the pump was stopped, or it has been quiet for long enough. */
   close(): void {
     this.#finding = undefined;
-    this.#before = [];
+    this.#before = NOTHING;
     this.#normal = undefined;
     this.#suspected = undefined;
   }
@@ -108,82 +126,130 @@ export class FaultWatch {
   /** Diagnoses from a time on, with what was before it as the measure; empty where there is too little of either. */
   rank(sinceUs: number): readonly Diagnosis[] {
     const { fine, coarse } = this.#history;
-    const buckets = (fine[0]?.fromUs ?? Number.POSITIVE_INFINITY) < sinceUs ? fine : coarse;
-    const during = buckets.filter(({ toUs, isSteady }) => toUs >= sinceUs && isSteady);
+    const buckets = fine.length > 0 && fine.fromUs(0) < sinceUs ? fine : coarse;
+    const during = buckets.select(0, buckets.length, (at) => buckets.toUs(at) >= sinceUs && buckets.isSteady(at));
     const before =
       this.#before.length > 0
-        ? this.#before
-        : buckets.filter(({ toUs, isSteady, isExcluded }) => toUs < sinceUs && isSteady && !isExcluded);
+        ? this.#before.select(0, this.#before.length)
+        : buckets.select(0, buckets.length, (at) => buckets.toUs(at) < sinceUs && isNormal(buckets, at));
     if (during.length === 0 || before.length < 3) return [];
     const reference = createReference(before, frequencyOf(during));
     return diagnose(symptomsOf(reference, during, this.#history.stillMask));
   }
 
-  #search(buckets: readonly Bucket[], windows: readonly Window[], count: number, isCoarse: boolean): void {
+  save(writer: StateWriter): void {
+    this.#history.save(writer);
+    writer.number(this.#fineCount);
+    writer.number(this.#coarseCount);
+    writer.count(this.#before.length);
+    this.#before.save(writer);
+    // A reference for the frequency of now is made anew only where that changes, so it is part of the state.
+    const normal = new ReferenceCache();
+    if (this.#normal !== undefined) normal.set(0, { atCount: 0, ...this.#normal });
+    normal.save(writer);
+    this.#references.save(writer);
+    writer.json({ finding: this.#finding ?? null, suspected: this.#suspected ?? null });
+  }
+
+  /** Takes what was saved; to be called once, on a new one. @throws StateMismatch */
+  restore(reader: StateReader): void {
+    this.#history.restore(reader);
+    this.#fineCount = reader.number();
+    this.#coarseCount = reader.number();
+    this.#before = new BucketRing(reader.count());
+    this.#before.restore(reader);
+    const normal = new ReferenceCache();
+    normal.restore(reader);
+    this.#normal = normal.get(0);
+    this.#references.restore(reader);
+    const { finding, suspected } = reader.json() as { finding: OwnFinding | null; suspected: Suspicion | null };
+    this.#finding = finding ?? undefined;
+    this.#suspected = suspected ?? undefined;
+  }
+
+  #search(buckets: BucketRing, windows: readonly Window[], count: number): void {
+    const isCoarse = windows === COARSE_WINDOWS;
+    const last = buckets.length - 1;
     let found: Look | undefined;
     for (const window of windows) {
-      if (count % window.every !== 0 || (buckets.at(-1)?.records ?? 0) < (window.leastRecords ?? 1)) continue;
+      if (count % window.every !== 0 || buckets.records(last) < (window.leastRecords ?? 1)) continue;
       const from = buckets.length - window.buckets;
-      if (from < window.leastBefore || buckets.slice(from).some(({ isSteady }) => !isSteady)) continue;
-      const ranking = this.#look(buckets, window, count, isCoarse);
+      if (from < window.leastBefore || hasUnsteady(buckets, from)) continue;
+      const ranking = this.#look(buckets, window, count);
       const diagnosis = ranking.find(({ condition }) => isCoarse || SIGNATURES[condition].isSlow !== true);
       const isEnough = diagnosis !== undefined && diagnosis.confidence >= this.#opensAt(buckets);
       if (isEnough && diagnosis.confidence > (found?.diagnosis.confidence ?? 0))
-        found = { diagnosis, ranking, window, onsetUs: (buckets[from] as Bucket).fromUs };
+        found = { diagnosis, ranking, window, onsetUs: buckets.fromUs(from) };
       // The window that raised the suspicion looked again, and it was nothing.
-      else if (!isEnough && this.#suspected?.window === window) this.#suspected = undefined;
+      else if (!isEnough && this.#suspected?.window === WINDOWS.indexOf(window)) this.#suspected = undefined;
     }
     if (found !== undefined) this.#suspect(buckets, found, isCoarse);
   }
 
-  #opensAt(buckets: readonly Bucket[]): number {
-    const last = buckets.at(-1) as Bucket;
-    return last.toUs - this.#history.operatedUs < SETTLED_AFTER_US ? OPENS_UNSETTLED : OPENS;
+  #opensAt(buckets: BucketRing): number {
+    const lastUs = buckets.toUs(buckets.length - 1);
+    return lastUs - this.#history.operatedUs < SETTLED_AFTER_US ? OPENS_UNSETTLED : OPENS;
   }
 
-  #suspect(buckets: readonly Bucket[], { diagnosis, ranking, window, onsetUs: seenUs }: Look, isCoarse: boolean): void {
+  #suspect(buckets: BucketRing, { diagnosis, ranking, window, onsetUs: seenUs }: Look, isCoarse: boolean): void {
     const { condition } = diagnosis;
     const known = this.#suspected?.condition === condition ? this.#suspected : undefined;
     const onsetUs = Math.min(known?.onsetUs ?? seenUs, seenUs);
-    this.#suspected = { condition, window: known?.window ?? window, looks: (known?.looks ?? 0) + 1, onsetUs };
-    if (this.#suspected.looks < CONFIRMATIONS && !isCoarse) return;
-    const nowUs = (buckets.at(-1) as Bucket).toUs;
-    this.#before = buckets.filter(({ toUs, isSteady, isExcluded }) => toUs < onsetUs && isSteady && !isExcluded);
+    const looks = (known?.looks ?? 0) + 1;
+    this.#suspected = { condition, window: known?.window ?? WINDOWS.indexOf(window), looks, onsetUs };
+    if (looks < CONFIRMATIONS && !isCoarse) return;
+    const nowUs = buckets.toUs(buckets.length - 1);
+    const isBefore = (at: number): boolean => buckets.toUs(at) < onsetUs && isNormal(buckets, at);
+    this.#before = ringOf(buckets.select(0, buckets.length, isBefore));
     this.#normal = undefined;
     this.#finding = { condition, onsetUs, foundUs: nowUs, lastSeenUs: nowUs, ranking };
     this.#suspected = undefined;
-    for (const bucket of this.#history.fine) if (bucket.toUs >= onsetUs) bucket.isExcluded = true;
-    for (const bucket of this.#history.coarse) if (bucket.toUs >= onsetUs) bucket.isExcluded = true;
+    for (const ring of [this.#history.fine, this.#history.coarse])
+      for (let at = 0; at < ring.length; at++) if (ring.toUs(at) >= onsetUs) ring.exclude(at);
   }
 
-  /** The ranking of a window that ends now. References are kept for a while: medians are what costs. */
-  #look(buckets: readonly Bucket[], window: Window, count: number, isCoarse: boolean): readonly Diagnosis[] {
-    const during = buckets.slice(-window.buckets);
+  /** The ranking of a window that ends now. */
+  #look(buckets: BucketRing, window: Window, count: number): readonly Diagnosis[] {
+    const from = buckets.length - window.buckets;
+    const during = buckets.select(from, buckets.length);
     const frequencyHz = frequencyOf(during);
-    const kept = this.#references.get(window);
+    const place = WINDOWS.indexOf(window);
+    const kept = this.#references.get(place);
+    const isCoarse = buckets === this.#history.coarse;
     const refreshAfter = isCoarse ? 4 : Math.min(12, Math.max(1, buckets.length >> 3));
     let reference = kept?.reference;
     if (kept === undefined || count - kept.atCount >= refreshAfter || Math.abs(frequencyHz - kept.frequencyHz) > 0.3) {
-      const before = buckets.slice(0, -window.buckets).filter(({ isSteady, isExcluded }) => isSteady && !isExcluded);
+      const before = buckets.select(0, from, (at) => isNormal(buckets, at));
       if (before.length < window.leastBefore) return [];
       reference = createReference(before, frequencyHz);
-      this.#references.set(window, { atCount: count, frequencyHz, reference });
+      this.#references.set(place, { atCount: count, frequencyHz, reference });
     }
     return diagnose(symptomsOf(reference as Reference, during, this.#history.stillMask));
   }
 
   /** Whether what was found is still there. */
-  #follow(finding: Finding, bucket: Bucket): void {
-    const recent = this.#history.fine
-      .slice(-STILL_ON_BUCKETS)
-      .filter(({ isSteady, toUs }) => isSteady && toUs >= finding.onsetUs);
+  #follow(finding: OwnFinding, nowUs: number): void {
+    const { fine } = this.#history;
+    const isRecent = (at: number): boolean => fine.isSteady(at) && fine.toUs(at) >= finding.onsetUs;
+    const recent = fine.select(fine.length - STILL_ON_BUCKETS, fine.length, isRecent);
     if (recent.length === 0 || this.#before.length === 0) return;
     const frequencyHz = frequencyOf(recent);
-    if (this.#normal === undefined || Math.abs(this.#normal.frequencyHz - frequencyHz) > 0.3)
-      this.#normal = { frequencyHz, reference: createReference(this.#before, frequencyHz) };
+    if (this.#normal === undefined || Math.abs(this.#normal.frequencyHz - frequencyHz) > 0.3) {
+      const before = this.#before.select(0, this.#before.length);
+      this.#normal = { frequencyHz, reference: createReference(before, frequencyHz) };
+    }
     const ranking = diagnose(symptomsOf(this.#normal.reference, recent, this.#history.stillMask));
     const isSlow = SIGNATURES[finding.condition].isSlow === true;
     // A slow one is not to be seen in a minute: it goes on as long as the pump does.
-    if (isSlow || (ranking[0]?.confidence ?? 0) >= STAYS) finding.lastSeenUs = bucket.toUs;
+    if (isSlow || (ranking[0]?.confidence ?? 0) >= STAYS) finding.lastSeenUs = nowUs;
   }
+}
+
+const NOTHING = new BucketRing(0);
+
+const isNormal = (buckets: BucketRing, at: number): boolean => buckets.isSteady(at) && !buckets.isExcluded(at);
+
+function hasUnsteady(buckets: BucketRing, from: number): boolean {
+  for (let at = from; at < buckets.length; at++) if (!buckets.isSteady(at)) return true;
+  return false;
 }

@@ -3,7 +3,7 @@
  * the frequency of now by the affinity laws, so that a change of speed does not look like a fault.
  */
 import { CHANNEL_COUNT, channel } from '../../telemetry/channels.js';
-import type { Bucket } from './bucket-history.js';
+import type { Bucket } from './bucket-ring.js';
 
 export interface Reference {
   /** Buckets that it rests on. */

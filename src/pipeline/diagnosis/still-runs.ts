@@ -3,7 +3,7 @@
  * it has ended before. A channel that stands still for most of the time (a set frequency, a pressure in whole psi) is never said to.
  */
 import { CHANNEL_COUNT, channelMask, type ChannelName } from '../../telemetry/channels.js';
-import type { Bucket } from './bucket-history.js';
+import type { StateReader, StateWriter } from '../state-bytes.js';
 
 /** Sent up by the gauge below the motor: lost together with it. */
 export const DOWNHOLE: readonly ChannelName[] = [
@@ -19,76 +19,80 @@ const DOWNHOLE_MASK = channelMask(DOWNHOLE);
 /** What is set, not measured, stands still by itself. */
 const SET_MASK = channelMask(['drive_frequency']);
 
-/** The run of one channel, or of several that stand still together. */
-class StillRun {
-  #buckets = 0;
-  #longest = 0;
-  #changes = 0;
-  #stillBuckets = 0;
-  readonly #least: number;
-  readonly #times: number;
-
-  /** @param least buckets, and @param times the longest run so far, from which a run is too long */
-  constructor(least: number, times: number) {
-    this.#least = least;
-    this.#times = times;
-  }
-
-  add(hasChanged: boolean): void {
-    if (!hasChanged) {
-      this.#buckets++;
-      return;
-    }
-    // A run that was an alarm is no example of what is normal.
-    if (!this.isTooLong) {
-      this.#longest = Math.max(this.#longest, this.#buckets);
-      this.#stillBuckets += this.#buckets;
-    }
-    this.#buckets = 0;
-    this.#changes++;
-  }
-
-  interrupt(): void {
-    this.#buckets = 0;
-  }
-
-  get isTooLong(): boolean {
-    const isLively =
-      this.#changes >= LEAST_CHANGES && this.#changes >= LEAST_SHARE * (this.#changes + this.#stillBuckets);
-    return isLively && this.#buckets >= Math.max(this.#least, this.#times * this.#longest + 2);
-  }
-}
-
 /** Changes after which it is known how often a channel changes; most of the buckets must have some. */
 const LEAST_CHANGES = 5;
 const LEAST_SHARE = 0.7;
-/** Buckets that are suspicious for one channel, and for a whole gauge, which has many chances to move. */
-const LEAST_STILL = 8;
-const LEAST_GAUGE_STILL = 3;
+/** From so many buckets on a run is suspicious, and when it is so many times as long as the longest one: of a channel … */
+const STILL = { buckets: 8, times: 4 } as const;
+/** … and of a whole gauge, which has many chances to move. */
+const GAUGE_STILL = { buckets: 3, times: 2 } as const;
+
+/** Per run: buckets of the present one, of the longest and of all that have ended, and changes. */
+const BUCKETS = 0;
+const LONGEST = 1;
+const ENDED = 2;
+const CHANGES = 3;
+const FIELDS = 4;
+/** Behind the channels stands the gauge as a whole. */
+const GAUGE = CHANNEL_COUNT;
+const RUNS = CHANNEL_COUNT + 1;
 
 export class StillRuns {
-  readonly #channels = Array.from({ length: CHANNEL_COUNT }, () => new StillRun(LEAST_STILL, 4));
-  readonly #gauge = new StillRun(LEAST_GAUGE_STILL, 2);
+  readonly #runs = new Float64Array(RUNS * FIELDS);
 
-  add({ isSteady, changed, means }: Bucket): void {
-    // What a standing pump shows may well be the same for hours.
-    if (!isSteady) {
-      for (const run of [...this.#channels, this.#gauge]) run.interrupt();
-      return;
+  /**
+   * Takes the next bucket. @param isSteady the pump turned in all of it
+   * @param present channels (bit = catalogue position) with readings in it, and @param changed those whose reading changed
+   */
+  add(isSteady: boolean, present: number, changed: number): void {
+    for (let run = 0; run < RUNS; run++) {
+      const mask = run === GAUGE ? DOWNHOLE_MASK : 1 << run;
+      // What a standing pump shows may well be the same for hours.
+      if (!isSteady) this.#runs[run * FIELDS + BUCKETS] = 0;
+      else if ((present & mask) !== 0) this.#note(run, (changed & mask) !== 0);
     }
-    let present = 0;
-    for (const [index, run] of this.#channels.entries()) {
-      if (Number.isNaN(means[index])) continue;
-      present |= 1 << index;
-      run.add((changed & (1 << index)) !== 0);
-    }
-    if ((present & DOWNHOLE_MASK) !== 0) this.#gauge.add((changed & DOWNHOLE_MASK) !== 0);
   }
 
   /** Bit = catalogue position. */
   get mask(): number {
-    let mask = this.#gauge.isTooLong ? DOWNHOLE_MASK : 0;
-    for (const [index, run] of this.#channels.entries()) if (run.isTooLong) mask |= 1 << index;
+    let mask = this.#isTooLong(GAUGE) ? DOWNHOLE_MASK : 0;
+    for (let index = 0; index < CHANNEL_COUNT; index++) if (this.#isTooLong(index)) mask |= 1 << index;
     return mask & ~SET_MASK;
+  }
+
+  save(writer: StateWriter): void {
+    writer.numbers(this.#runs);
+  }
+
+  /** @throws StateMismatch */
+  restore(reader: StateReader): void {
+    this.#runs.set(reader.numbers(this.#runs.length));
+  }
+
+  #note(run: number, hasChanged: boolean): void {
+    const at = run * FIELDS;
+    const buckets = this.#of(run, BUCKETS);
+    if (!hasChanged) {
+      this.#runs[at + BUCKETS] = buckets + 1;
+      return;
+    }
+    // A run that was an alarm is no example of what is normal.
+    if (!this.#isTooLong(run)) {
+      this.#runs[at + LONGEST] = Math.max(this.#of(run, LONGEST), buckets);
+      this.#runs[at + ENDED] = this.#of(run, ENDED) + buckets;
+    }
+    this.#runs[at + BUCKETS] = 0;
+    this.#runs[at + CHANGES] = this.#of(run, CHANGES) + 1;
+  }
+
+  #isTooLong(run: number): boolean {
+    const { buckets, times } = run === GAUGE ? GAUGE_STILL : STILL;
+    const changes = this.#of(run, CHANGES);
+    const isLively = changes >= LEAST_CHANGES && changes >= LEAST_SHARE * (changes + this.#of(run, ENDED));
+    return isLively && this.#of(run, BUCKETS) >= Math.max(buckets, times * this.#of(run, LONGEST) + 2);
+  }
+
+  #of(run: number, field: number): number {
+    return this.#runs[run * FIELDS + field] as number;
   }
 }

@@ -3,7 +3,7 @@
  * difference is larger than the channel's own noise is part of it, so that more noise never makes anything look surer.
  */
 import { CHANNEL_COUNT, CHANNEL_NAMES, type ChannelName } from '../../telemetry/channels.js';
-import type { Bucket } from './bucket-history.js';
+import type { Bucket } from './bucket-ring.js';
 import { frequencyOf, median, type Reference, roughnessOf, unrestOf } from './reference.js';
 
 /** `gone`: there were readings before, and are none now. `still`: the same reading for too long. */

@@ -1,7 +1,8 @@
 /**
  * Anomalous records → alarms with delay and hysteresis: one begins only when records have been anomalous for a while, and
- * ends only after a quiet time. The state is a handful of numbers and may be saved and restored between two records.
+ * ends only after a quiet time. The state is a handful of numbers.
  */
+import type { StateReader, StateWriter } from '../state-bytes.js';
 import type { EpisodeOptions } from './episode.js';
 
 export interface AlarmState {
@@ -46,6 +47,19 @@ export class AlarmFilter {
 
   reset(): void {
     this.state = { sinceUs: Number.NaN, lastUs: Number.NaN, anomalous: 0, records: 0, isOn: false };
+  }
+
+  save(writer: StateWriter): void {
+    const { sinceUs, lastUs, anomalous, records, isOn } = this.state;
+    writer.numbers([sinceUs, lastUs, anomalous, records, isOn ? 1 : 0, this.#quietRecords]);
+  }
+
+  /** @throws StateMismatch */
+  restore(reader: StateReader): void {
+    const saved = reader.numbers(6) as unknown as [number, number, number, number, number, number];
+    const [sinceUs, lastUs, anomalous, records, isOn, quietRecords] = saved;
+    this.state = { sinceUs, lastUs, anomalous, records, isOn: isOn === 1 };
+    this.#quietRecords = quietRecords;
   }
 
   #hasLasted(timestampUs: number): boolean {

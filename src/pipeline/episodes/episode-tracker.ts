@@ -2,8 +2,9 @@
  * The records of one device, evaluated, in time order → its episodes, each with a diagnosis. Two things open one: records
  * that the rules or the detector found anomalous for long enough, and a signature that fits (fault-watch.ts).
  *
- * Pure: no clock, no I/O. Whoever runs it over a table feeds it some hours of older rows first, so that it knows what is
- * normal; a slow fault needs days of them.
+ * Pure: no clock, no I/O. Its state can be saved between any two records, and what goes on from there finds the same as if it
+ * had never been interrupted. Without saved state it is fed some hours of older rows first, so that it knows what is normal; a
+ * slow fault needs days of them.
  */
 import { OperatingState } from '../../telemetry/operating-state.js';
 import { FIRST_RULE_CAUSE } from '../../telemetry/anomaly-cause.js';
@@ -11,8 +12,10 @@ import type { ReadingBatch } from '../../telemetry/reading-batch.js';
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import { FaultWatch } from '../diagnosis/fault-watch.js';
+import type { StateReader, StateWriter } from '../state-bytes.js';
 import { AlarmFilter } from './alarm-filter.js';
 import { type Episode, EPISODE_DEFAULTS, type EpisodeOptions } from './episode.js';
+import { readEpisodeState, writeEpisodeState } from './episode-state.js';
 
 /** A later diagnosis knows more: it replaces one that was surer by less than this. */
 const LATER_COUNTS = 0.07;
@@ -72,6 +75,27 @@ export class EpisodeTracker {
     this.#open = undefined;
     this.#ended = undefined;
     return left;
+  }
+
+  save(writer: StateWriter): void {
+    this.#watch.save(writer);
+    this.#alarm.save(writer);
+    writeEpisodeState(writer, this.#open);
+    writeEpisodeState(writer, this.#ended);
+    writer.numbers([...this.#causes].flat());
+    writer.numbers([this.#lastEndUs, this.#looks, this.#waited, this.#lastUs, this.#intervalUs]);
+  }
+
+  /** Takes what was saved; to be called once, on a new one. @throws StateMismatch */
+  restore(reader: StateReader): void {
+    this.#watch.restore(reader);
+    this.#alarm.restore(reader);
+    this.#open = readEpisodeState(reader);
+    this.#ended = readEpisodeState(reader);
+    const causes = reader.numbers();
+    for (let at = 0; at < causes.length; at += 2) this.#causes.set(causes[at] as number, causes[at + 1] as number);
+    const own = reader.numbers(5) as unknown as [number, number, number, number, number];
+    [this.#lastEndUs, this.#looks, this.#waited, this.#lastUs, this.#intervalUs] = own;
   }
 
   #openIfDue(timestampUs: number, isOn: boolean, cause: number, hasLooked: boolean): void {
