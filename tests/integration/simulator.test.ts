@@ -65,7 +65,14 @@ describe('the simulator', () => {
     const api = await server();
     const events = recordEvents();
     const simulator = startSimulator({ ...OPTIONS, service: { url: api.client.url }, events });
-    const records = await collect(api, 400);
+    const records: Sent[] = [];
+    const wells = new Map<string, number>();
+    while (wells.size < 20 || Math.min(...wells.values()) < 16) {
+      for (const record of await collect(api, 1)) {
+        records.push(record);
+        wells.set(record.device_id, (wells.get(record.device_id) ?? 0) + 1);
+      }
+    }
     await simulator.stop();
     records.push(...recordsOf(await api.drain()));
     expect(new Set(records.map(({ device_id: deviceId }) => deviceId)).size).toBe(20);
