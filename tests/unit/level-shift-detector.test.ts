@@ -101,6 +101,66 @@ describe('level shift', () => {
     expect(anomalies(verdicts).at(-1)).toBeLessThan(1000 + longestSeconds + settleSeconds + 60);
   });
 
+  it('calls nothing that goes back to where it was before the last anomaly', () => {
+    const run = records({ seconds: 6000, change: scale('flow_rate', 0.8, 1000, 3000) });
+    const alarms = anomalies(feed(new LevelShiftDetector(), run));
+    expect(alarms[0]).toBeLessThan(1010);
+    expect(alarms.at(-1)).toBeLessThan(2990);
+  });
+
+  it.each([
+    ['far past it', 1.4, 1],
+    ['somewhat past it', 1.15, LEVEL_SHIFT_DEFAULTS.returnSettleSeconds],
+    ['the other way', 0.6, 1],
+  ])('calls what goes %s an anomaly', (_, factor, withinSeconds) => {
+    const run = records({
+      seconds: 6000,
+      change: (values, second) => {
+        scale('flow_rate', 0.8, 1000, 3000)(values, second);
+        scale('flow_rate', factor, 3000)(values, second);
+      },
+    });
+    const later = anomalies(feed(new LevelShiftDetector(), run)).filter((second) => second >= 2990);
+    expect(later[0]).toBeGreaterThanOrEqual(3000);
+    expect(later[0]).toBeLessThan(3010 + withinSeconds);
+  });
+
+  it('forgets where it was after a while: then going there is an anomaly again', () => {
+    const { returnSeconds, longestSeconds, settleSeconds } = LEVEL_SHIFT_DEFAULTS;
+    const backAt = 1000 + longestSeconds + settleSeconds + returnSeconds + 60;
+    const run = records({ seconds: backAt + 300, change: scale('flow_rate', 0.8, 1000, backAt) });
+    expect(anomalies(feed(new LevelShiftDetector(), run)).some((second) => second >= backAt)).toBe(true);
+  });
+
+  it('has the level where a recording stays that begins with a start', () => {
+    for (const until of [60, 150, 300]) {
+      const run = records({ seconds: 3000, change: scale('flow_rate', 0.2, 0, until) });
+      expect(anomalies(feed(new LevelShiftDetector(), run))).toEqual([]);
+    }
+  });
+
+  it('calls no start after a pause an anomaly, nor the way back to the level from before', () => {
+    const run = records({ seconds: 6000, change: scale('flow_rate', 0.2, 4000, 4120) });
+    const paused = run.filter((_, second) => second < 3000 || second >= 4000);
+    expect(anomalies(feed(new LevelShiftDetector(), paused))).toEqual([]);
+  });
+
+  it('counts several channels that move together for more than one', () => {
+    const slight = (names: readonly ChannelName[]): number[] =>
+      anomalies(
+        feed(
+          new LevelShiftDetector(),
+          records({
+            seconds: 2000,
+            change: (values, second) => names.forEach((name) => scale(name, 1.047, 1000)(values, second)),
+          }),
+        ),
+      );
+    expect(slight(['intake_pressure'])).toEqual([]);
+    expect(slight(['discharge_pressure'])).toEqual([]);
+    expect(slight(['intake_pressure', 'discharge_pressure']).length).toBeGreaterThan(0);
+  });
+
   it('sets a single spike aside', () => {
     const spiked = records({
       seconds: 3000,

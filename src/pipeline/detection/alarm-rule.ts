@@ -6,21 +6,31 @@
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
 import type { ReadingBatch } from '../../telemetry/reading-batch.js';
 import type { ChannelMeter } from './channel-meter.js';
+import type { FormerLevels } from './former-levels.js';
 import type { LevelShiftParameters } from './level-shift-parameters.js';
 import * as S from './level-shift-state.js';
 
 /** An anomaly that lasts this many usual intervals at least is not yet the new normal. */
 const LONGEST_INTERVALS = 10;
+/** What was learned anew has to be known for so long before it is judged. */
+const RELEARN_SECONDS = 60;
 
 export class AlarmRule {
   readonly #parameters: LevelShiftParameters;
   readonly #state: S.LevelShiftState;
   readonly #meter: ChannelMeter;
+  readonly #formerLevels: FormerLevels;
 
-  constructor(parameters: LevelShiftParameters, state: S.LevelShiftState, meter: ChannelMeter) {
+  constructor(
+    parameters: LevelShiftParameters,
+    state: S.LevelShiftState,
+    meter: ChannelMeter,
+    formerLevels: FormerLevels,
+  ) {
     this.#parameters = parameters;
     this.#state = state;
     this.#meter = meter;
+    this.#formerLevels = formerLevels;
   }
 
   /** Ends what there is without settling: the device does something else now. */
@@ -28,6 +38,7 @@ export class AlarmRule {
     const at = device * S.STATUS;
     this.#state.status[at + S.ALARM] = 0;
     this.#state.status[at + S.SETTLE_SECONDS] = 0;
+    this.#state.status[at + S.RETURNING] = 0;
   }
 
   /**
@@ -42,12 +53,32 @@ export class AlarmRule {
       this.#goOn(batch, row, at, stepSeconds);
     } else if ((status[at + S.SETTLE_SECONDS] as number) > 0) {
       batch.anomalyScore[row] = this.#meter.score;
-      this.#settle(device, stepSeconds);
+      this.#settle(batch, row, device, stepSeconds);
     } else if ((status[at + S.MUTE_SECONDS] as number) > 0) {
       status[at + S.MUTE_SECONDS] = (status[at + S.MUTE_SECONDS] as number) - stepSeconds;
+      this.#relearn(device);
     } else if (this.isKnown(device)) {
       batch.anomalyScore[row] = this.#meter.score;
-      if (this.#meter.score > 1) this.#begin(batch, row, at);
+      if (this.#meter.score <= 1) return;
+      if (this.#formerLevels.isReturn(device, this.#meter.cause)) this.#goBack(device);
+      else this.#begin(batch, row, at);
+    } else this.#relearn(device);
+  }
+
+  /** While nothing is judged, a channel that goes somewhere else has its level there: a recording may begin with a start. */
+  #relearn(device: number): void {
+    const { levels, counts } = this.#state;
+    const { unknownNewLevelScore, unknownRecords } = this.#parameters;
+    if (this.#meter.score <= unknownNewLevelScore) return;
+    const muteAt = device * S.STATUS + S.MUTE_SECONDS;
+    this.#state.status[muteAt] = Math.max(this.#state.status[muteAt] as number, RELEARN_SECONDS);
+    for (let index = 0; index < CHANNEL_COUNT; index++) {
+      if ((this.#meter.scores[index] as number) <= unknownNewLevelScore) continue;
+      const channel = device * CHANNEL_COUNT + index;
+      const countAt = channel * S.COUNTS + S.COUNT;
+      if ((counts[countAt] as number) <= unknownRecords) continue;
+      counts[countAt] = unknownRecords;
+      levels[channel * S.LEVELS + S.SLOW] = levels[channel * S.LEVELS + S.MEDIUM] as number;
     }
   }
 
@@ -105,17 +136,40 @@ export class AlarmRule {
     return isFastCalm && mediumScore < Math.max(endScore, mediumEndShare * mediumPeak);
   }
 
-  #settle(device: number, stepSeconds: number): void {
+  #settle(batch: ReadingBatch, row: number, device: number, stepSeconds: number): void {
     const { status, levels } = this.#state;
-    const at = device * S.STATUS + S.SETTLE_SECONDS;
-    const left = (status[at] as number) - stepSeconds;
-    status[at] = left;
+    const at = device * S.STATUS;
+    const left = (status[at + S.SETTLE_SECONDS] as number) - stepSeconds;
+    status[at + S.SETTLE_SECONDS] = left;
+    if (status[at + S.RETURNING] !== 0 && this.#isElsewhere(device, left <= 0)) {
+      status[at + S.SETTLE_SECONDS] = 0;
+      status[at + S.RETURNING] = 0;
+      this.#begin(batch, row, at);
+      return;
+    }
     if (left > 0) return;
+    status[at + S.RETURNING] = 0;
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       if ((this.#meter.scores[index] as number) <= this.#parameters.newLevelScore) continue;
+      this.#formerLevels.remember(device, index);
       const channelAt = (device * CHANNEL_COUNT + index) * S.LEVELS;
       levels[channelAt + S.SLOW] = levels[channelAt + S.MEDIUM] as number;
     }
+  }
+
+  /** Whether a channel that seemed to go back to the level it had before goes, or went, somewhere else. */
+  #isElsewhere(device: number, isTimeUp: boolean): boolean {
+    if (this.#meter.score <= 1) return false;
+    const index = (this.#state.status[device * S.STATUS + S.RETURNING] as number) - 1;
+    return this.#formerLevels.isPast(device, index) || (isTimeUp && !this.#formerLevels.isBack(device, index));
+  }
+
+  #goBack(device: number): void {
+    const { status } = this.#state;
+    const at = device * S.STATUS;
+    this.#formerLevels.goBack(device);
+    status[at + S.RETURNING] = this.#meter.cause + 1;
+    status[at + S.SETTLE_SECONDS] = this.#parameters.returnSettleSeconds;
   }
 
   #mark(batch: ReadingBatch, row: number): void {

@@ -53,7 +53,11 @@ const MOST_RECORDS = 1e9;
 const INTAKE = channel('intake_pressure').index;
 
 export class ChannelMeter {
-  /** The highest scores of the record, 1 being the threshold, and the channel that the highest belongs to; −1: none. */
+  /**
+   * The scores of the record, 1 being the threshold: the fourth root of the sum of the fourth powers of the scores of its channels, so
+   * that one channel counts for what it is, and several that move together for more. And the channel that is furthest
+   * away; −1: none.
+   */
   fastScore = 0;
   mediumScore = 0;
   score = 0;
@@ -63,9 +67,11 @@ export class ChannelMeter {
   readonly #parameters: LevelShiftParameters;
   readonly #state: S.LevelShiftState;
   readonly #gains: G.GainTable;
-  /** Of the channel measured last: where it stands in the gain table, and for which step. */
+  /** Of the channel measured last: where it stands in the gain table, and for how much time. */
   #gain = 0;
-  #gainStepMs = -1;
+  #gainUs = -1;
+  /** The highest score of a single channel. */
+  #highest = 0;
 
   constructor(parameters: LevelShiftParameters, state: S.LevelShiftState) {
     this.#parameters = parameters;
@@ -77,37 +83,130 @@ export class ChannelMeter {
   measure(values: Float32Array, base: number, device: number, context: MeterContext): void {
     this.fastScore = this.mediumScore = this.score = 0;
     this.cause = -1;
-    this.#gainStepMs = -1;
+    this.#highest = 0;
+    this.#gainUs = -1;
     const { weight } = context.settings;
-    const { counts, levels, status } = this.#state;
-    const first = device * CHANNEL_COUNT;
-    const frozenAt = device * S.STATUS + S.FROZEN;
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       this.scores[index] = 0;
-      if (weight[index] === 0) continue;
-      const value = values[base + index] as number;
-      const count = counts[(first + index) * S.COUNTS + S.COUNT] as number;
-      const sinceUs = context.timestampUs - (levels[(first + index) * S.LEVELS + S.LAST_US] as number);
-      if (count === 0) {
-        if (value === value) this.#begin(device, index, value, context);
-        continue;
-      }
-      if (value === value ? sinceUs === 0 : sinceUs > context.holdUs) continue;
-      this.#chooseGains(Math.round(sinceUs / 1000), context.octave);
-      const at = (first + index) * S.LEVELS;
-      const countAt = (first + index) * S.COUNTS;
-      if (value === value && !this.#take(device, index, at, countAt, value, context)) continue;
-      if (context.learning === Learning.follow || ((status[frozenAt] as number) & (1 << index)) !== 0) continue;
-      if ((counts[countAt + S.COUNT] as number) >= JUDGED_RECORDS) this.#score(index, at, context.settings);
-      if (value === value && context.learning === Learning.all) this.#learn(index, at, countAt, context.isGuarded);
+      if (weight[index] !== 0) this.#measureChannel(index, values[base + index] as number, device, context);
     }
+    this.fastScore = Math.sqrt(Math.sqrt(this.fastScore));
+    this.mediumScore = Math.sqrt(Math.sqrt(this.mediumScore));
+    this.score = Math.max(this.fastScore, this.mediumScore);
+  }
+
+  /**
+   * One long body on purpose, and the loop around it elsewhere: calling a function for each step took a third of the time, since the
+   * compiler puts only so much together; and Node 20 may leave a long body that has the loop uncompiled for good, when it
+   * has to give its assumptions up while it replaces the running loop. What is rare stands in functions of its own.
+   */
+  #measureChannel(index: number, raw: number, device: number, context: MeterContext): void {
+    const { levels, counts, status } = this.#state;
+    const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
+    const countAt = (device * CHANNEL_COUNT + index) * S.COUNTS;
+    const isThere = raw === raw;
+    let count = counts[countAt + S.COUNT] as number;
+    if (count === 0) {
+      if (isThere) this.#begin(device, index, raw, context);
+      return;
+    }
+    const { settings, timestampUs, speedRatio, learning } = context;
+    const sinceUs = timestampUs - (levels[at + S.LAST_US] as number);
+    if (isThere ? sinceUs === 0 : sinceUs > context.holdUs) return;
+    if (sinceUs !== this.#gainUs) this.#chooseGains(sinceUs, context.octave);
+    const gains = this.#gains.values;
+    const gain = this.#gain;
+    const spikesAt = device * S.STATUS + S.SPIKES;
+    const { fastLeastShift, mediumLeastShift, coarsestStep } = settings;
+    const parameters = this.#parameters;
+    const bit = 1 << index;
+    const slow = levels[at + S.SLOW] as number;
+    let fast = levels[at + S.FAST] as number;
+    let medium = levels[at + S.MEDIUM] as number;
+    let noise = levels[at + S.NOISE] as number;
+    let taken = raw;
+
+    // The two means follow the value.
+    if (isThere && count < MOST_RECORDS) count++;
+    const first = 1 / count;
+    if (isThere) {
+      counts[countAt + S.COUNT] = count;
+      levels[at + S.LAST_US] = timestampUs;
+      const last = levels[at + S.LAST] as number;
+      // Most values differ from the last one, and did so before: then there is little to note.
+      if (raw !== last && counts[countAt + S.RUN] === 0 && levels[at + S.USUAL_RUN] === 1)
+        levels[at + S.STEP] = leastStep(levels[at + S.STEP] as number, Math.abs(raw - last));
+      else if (this.#isFrozen(device, index, at, countAt, raw)) return;
+      if (speedRatio !== 1) taken = this.#comparable(device, index, raw, speedRatio);
+      const spikes = status[spikesAt] as number;
+      const least = SPIKE_NOISES * noise + (fastLeastShift[index] as number) * Math.abs(slow);
+      const distance = Math.abs(taken - fast);
+      if (distance > least && count > SPIKE_RECORDS && (spikes & bit) === 0) {
+        // A first value far away: the fast mean stands in for it.
+        status[spikesAt] = spikes | bit;
+        taken = fast;
+      } else {
+        if ((spikes & bit) !== 0) status[spikesAt] = spikes & ~bit;
+        if (learning >= Learning.noise) {
+          const scale = speedRatio === 1 || raw === 0 ? 1 : Math.abs(taken / raw);
+          const difference = Math.abs(raw - last) * scale * NOISE_OF_DIFFERENCE;
+          noise += Math.max(gains[gain + G.SCALE] as number, first) * (difference - noise);
+          levels[at + S.NOISE] = noise;
+        }
+        levels[at + S.LAST] = raw;
+      }
+      levels[at + S.TAKEN] = taken;
+      fast += Math.max(gains[gain + G.FAST] as number, first) * (taken - fast);
+      medium += Math.max(gains[gain + G.MEDIUM] as number, first) * (taken - medium);
+      levels[at + S.FAST] = fast;
+      levels[at + S.MEDIUM] = medium;
+    }
+    if (learning === Learning.follow || ((status[device * S.STATUS + S.FROZEN] as number) & bit) !== 0) return;
+
+    // How far they are from the slow one, 1 being the threshold.
+    const fastNoise = noise * (gains[gain + G.FAST_NOISE] as number);
+    const mediumNoise = noise * (gains[gain + G.MEDIUM_NOISE] as number);
+    const fastDistance = Math.abs(fast - slow);
+    const mediumDistance = Math.abs(medium - slow);
+    let score = 0;
+    if (count >= JUDGED_RECORDS) {
+      const level = Math.abs(slow);
+      const least = Math.max(STEPS * Math.min(levels[at + S.STEP] as number, coarsestStep[index] as number), TINY);
+      const fastUsual = parameters.fastThreshold * Math.max(levels[at + S.FAST_SCALE] as number, fastNoise);
+      const mediumUsual = parameters.mediumThreshold * Math.max(levels[at + S.MEDIUM_SCALE] as number, mediumNoise);
+      const fastLimit = Math.max(fastUsual, (fastLeastShift[index] as number) * level, least);
+      const mediumLimit = Math.max(mediumUsual, (mediumLeastShift[index] as number) * level, least);
+      const fastScore = ((settings.weight[index] as number) * fastDistance) / fastLimit;
+      const mediumScore = ((settings.weight[index] as number) * mediumDistance) / mediumLimit;
+      score = Math.max(fastScore, mediumScore);
+      this.scores[index] = score;
+      this.fastScore += fastScore * fastScore * (fastScore * fastScore);
+      this.mediumScore += mediumScore * mediumScore * (mediumScore * mediumScore);
+      if (score > this.#highest) {
+        this.#highest = score;
+        this.cause = index;
+      }
+    }
+    if (!isThere || learning !== Learning.all) return;
+
+    // The slow one follows, and the scales the distances; both carefully where the record is suspect.
+    const isSuspect = context.isGuarded && score > parameters.suspectScore;
+    const slowGain = Math.max(gains[gain + G.SLOW] as number, Math.min(1, LEVEL_PACE * first));
+    levels[at + S.SLOW] = slow + (isSuspect ? parameters.suspectLearning * slowGain : slowGain) * (taken - slow);
+    let up = gains[gain + (isSuspect ? G.SCALE_UP_SUSPECT : G.SCALE_UP)] as number;
+    let down = gains[gain + G.SCALE_DOWN] as number;
+    if (first > (gains[gain + G.SCALE] as number)) {
+      up = Math.exp(G.QUANTILE_PACE * parameters.scaleQuantile * first);
+      down = Math.exp(-G.QUANTILE_PACE * (1 - parameters.scaleQuantile) * first);
+    }
+    levels[at + S.FAST_SCALE] = tracked(levels[at + S.FAST_SCALE] as number, fastDistance, fastNoise, up, down);
+    levels[at + S.MEDIUM_SCALE] = tracked(levels[at + S.MEDIUM_SCALE] as number, mediumDistance, mediumNoise, up, down);
   }
 
   /** Channels mostly report together, and then look their gains up once. */
-  #chooseGains(stepMs: number, octave: number): void {
-    if (stepMs === this.#gainStepMs) return;
-    this.#gain = this.#gains.find(stepMs, octave);
-    this.#gainStepMs = stepMs;
+  #chooseGains(sinceUs: number, octave: number): void {
+    this.#gain = this.#gains.find(Math.round(sinceUs / 1000), octave);
+    this.#gainUs = sinceUs;
   }
 
   #begin(device: number, index: number, raw: number, context: MeterContext): void {
@@ -118,27 +217,6 @@ export class ChannelMeter {
     levels[at + S.LAST] = raw;
     levels[at + S.LAST_US] = context.timestampUs;
     counts[(device * CHANNEL_COUNT + index) * S.COUNTS + S.COUNT] = 1;
-  }
-
-  /** The two means follow the value. @returns false where the channel is frozen */
-  #take(device: number, index: number, at: number, countAt: number, raw: number, context: MeterContext): boolean {
-    const { levels, counts } = this.#state;
-    const count = Math.min((counts[countAt + S.COUNT] as number) + 1, MOST_RECORDS);
-    counts[countAt + S.COUNT] = count;
-    levels[at + S.LAST_US] = context.timestampUs;
-    const last = levels[at + S.LAST] as number;
-    // Most values differ from the last one, and did so before: then there is little to note.
-    if (raw !== last && counts[countAt + S.RUN] === 0 && levels[at + S.USUAL_RUN] === 1) this.#noteStep(at, raw, last);
-    else if (this.#isFrozen(device, index, at, countAt, raw)) return false;
-    const value = this.#comparable(device, index, raw, context.speedRatio);
-    const taken = this.#setAsideSpike(device, index, at, count, raw, value, context);
-    levels[at + S.TAKEN] = taken;
-    const gains = this.#gains.values;
-    const fast = levels[at + S.FAST] as number;
-    const medium = levels[at + S.MEDIUM] as number;
-    levels[at + S.FAST] = fast + Math.max(gains[this.#gain + G.FAST] as number, 1 / count) * (taken - fast);
-    levels[at + S.MEDIUM] = medium + Math.max(gains[this.#gain + G.MEDIUM] as number, 1 / count) * (taken - medium);
-    return true;
   }
 
   /** The value at the speed that all are compared at. */
@@ -168,120 +246,19 @@ export class ChannelMeter {
       levels[at + S.USUAL_RUN] = usual === 0 ? run : usual + RUN_GAIN * (run - usual);
     status[frozenAt] = (status[frozenAt] as number) & ~bit;
     counts[runAt] = 0;
-    this.#noteStep(at, raw, levels[at + S.LAST] as number);
+    levels[at + S.STEP] = leastStep(levels[at + S.STEP] as number, Math.abs(raw - (levels[at + S.LAST] as number)));
     return false;
   }
+}
 
-  #noteStep(at: number, raw: number, last: number): void {
-    const { levels } = this.#state;
-    const step = Math.abs(raw - last);
-    const least = (levels[at + S.STEP] as number) * STEP_GROWTH;
-    levels[at + S.STEP] = least === 0 || step < least ? step : least;
-  }
+/** The smallest step between two values, which is forgotten slowly; 0: none was seen yet. */
+function leastStep(known: number, step: number): number {
+  const least = known * STEP_GROWTH;
+  return least === 0 || step < least ? step : least;
+}
 
-  /** The value that the means take: the fast mean itself in place of a first value far away. Learns the noise. */
-  #setAsideSpike(
-    device: number,
-    index: number,
-    at: number,
-    count: number,
-    raw: number,
-    value: number,
-    context: MeterContext,
-  ): number {
-    const { levels, status } = this.#state;
-    const spikesAt = device * S.STATUS + S.SPIKES;
-    const bit = 1 << index;
-    const spikes = status[spikesAt] as number;
-    const fast = levels[at + S.FAST] as number;
-    const noise = levels[at + S.NOISE] as number;
-    if (count > SPIKE_RECORDS && (spikes & bit) === 0) {
-      const least = (context.settings.fastLeastShift[index] as number) * Math.abs(levels[at + S.SLOW] as number);
-      if (Math.abs(value - fast) > SPIKE_NOISES * noise + least) {
-        status[spikesAt] = spikes | bit;
-        return fast;
-      }
-    }
-    if ((spikes & bit) !== 0) status[spikesAt] = spikes & ~bit;
-    if (context.learning >= Learning.noise) {
-      const gain = Math.max(this.#gains.values[this.#gain + G.SCALE] as number, 1 / count);
-      const scale = context.speedRatio === 1 || raw === 0 ? 1 : Math.abs(value / raw);
-      const difference = Math.abs(raw - (levels[at + S.LAST] as number)) * scale;
-      levels[at + S.NOISE] = noise + gain * (difference * NOISE_OF_DIFFERENCE - noise);
-    }
-    levels[at + S.LAST] = raw;
-    return value;
-  }
-
-  /** How far the means are from the slow one, 1 being the threshold. */
-  #score(index: number, at: number, settings: ChannelSettings): void {
-    const { levels } = this.#state;
-    const gains = this.#gains.values;
-    const noise = levels[at + S.NOISE] as number;
-    const slow = levels[at + S.SLOW] as number;
-    const level = Math.abs(slow);
-    const step = STEPS * Math.min(levels[at + S.STEP] as number, settings.coarsestStep[index] as number);
-    const fastUsual = Math.max(
-      levels[at + S.FAST_SCALE] as number,
-      noise * (gains[this.#gain + G.FAST_NOISE] as number),
-    );
-    const mediumUsual = Math.max(
-      levels[at + S.MEDIUM_SCALE] as number,
-      noise * (gains[this.#gain + G.MEDIUM_NOISE] as number),
-    );
-    const fastLimit = Math.max(
-      this.#parameters.fastThreshold * fastUsual,
-      (settings.fastLeastShift[index] as number) * level,
-      step,
-      TINY,
-    );
-    const mediumLimit = Math.max(
-      this.#parameters.mediumThreshold * mediumUsual,
-      (settings.mediumLeastShift[index] as number) * level,
-      step,
-      TINY,
-    );
-    const weight = settings.weight[index] as number;
-    const fastScore = (weight * Math.abs((levels[at + S.FAST] as number) - slow)) / fastLimit;
-    const mediumScore = (weight * Math.abs((levels[at + S.MEDIUM] as number) - slow)) / mediumLimit;
-    const score = Math.max(fastScore, mediumScore);
-    this.scores[index] = score;
-    if (fastScore > this.fastScore) this.fastScore = fastScore;
-    if (mediumScore > this.mediumScore) this.mediumScore = mediumScore;
-    if (score <= this.score) return;
-    this.score = score;
-    this.cause = index;
-  }
-
-  /** The slow mean follows the value, and the scales the distances from it; both carefully where the record is suspect. */
-  #learn(index: number, at: number, countAt: number, isGuarded: boolean): void {
-    const { levels, counts } = this.#state;
-    const first = 1 / (counts[countAt + S.COUNT] as number);
-    const gains = this.#gains.values;
-    const isSuspect = isGuarded && (this.scores[index] as number) > this.#parameters.suspectScore;
-    const share = isSuspect ? this.#parameters.suspectLearning : 1;
-    const slow = levels[at + S.SLOW] as number;
-    const fastDistance = Math.abs((levels[at + S.FAST] as number) - slow);
-    const mediumDistance = Math.abs((levels[at + S.MEDIUM] as number) - slow);
-    const gain = share * Math.max(gains[this.#gain + G.SLOW] as number, Math.min(1, LEVEL_PACE * first));
-    levels[at + S.SLOW] = slow + gain * ((levels[at + S.TAKEN] as number) - slow);
-    let up = gains[this.#gain + (isSuspect ? G.SCALE_UP_SUSPECT : G.SCALE_UP)] as number;
-    let down = gains[this.#gain + G.SCALE_DOWN] as number;
-    if (first > (gains[this.#gain + G.SCALE] as number)) {
-      const { scaleQuantile } = this.#parameters;
-      up = Math.exp(G.QUANTILE_PACE * first * scaleQuantile);
-      down = Math.exp(-G.QUANTILE_PACE * first * (1 - scaleQuantile));
-    }
-    const noise = levels[at + S.NOISE] as number;
-    this.#scale(at + S.FAST_SCALE, fastDistance, noise * (gains[this.#gain + G.FAST_NOISE] as number), up, down);
-    this.#scale(at + S.MEDIUM_SCALE, mediumDistance, noise * (gains[this.#gain + G.MEDIUM_NOISE] as number), up, down);
-  }
-
-  /** Tracks a quantile of the distance multiplicatively, not below what the noise alone amounts to. */
-  #scale(at: number, distance: number, noise: number, up: number, down: number): void {
-    const { levels } = this.#state;
-    const scale = levels[at] as number;
-    const tracked = scale === 0 ? noise : scale * (distance > scale ? up : down);
-    levels[at] = Math.max(tracked, LEAST_SCALE_SHARE * noise, TINY);
-  }
+/** Tracks a quantile of the distance multiplicatively, not below what the noise alone amounts to. */
+function tracked(scale: number, distance: number, noise: number, up: number, down: number): number {
+  const next = scale === 0 ? noise : scale * (distance > scale ? up : down);
+  return Math.max(next, LEAST_SCALE_SHARE * noise, TINY);
 }

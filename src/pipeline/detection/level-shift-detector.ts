@@ -14,6 +14,7 @@ import { SpeedSource, speedHz, speedRatio, speedSource } from './affinity.js';
 import { AlarmRule } from './alarm-rule.js';
 import { ChannelMeter, Learning, type MeterContext } from './channel-meter.js';
 import type { Detector, DetectorState } from './detector.js';
+import { FormerLevels } from './former-levels.js';
 import { octaveOf } from './gain-table.js';
 import { configHash, LEVEL_SHIFT_DEFAULTS, type LevelShiftParameters } from './level-shift-parameters.js';
 import { LevelShiftProfiles } from './level-shift-profiles.js';
@@ -36,6 +37,7 @@ export class LevelShiftDetector implements Detector {
   readonly #state: S.LevelShiftState;
   readonly #profiles = new LevelShiftProfiles();
   readonly #meter: ChannelMeter;
+  readonly #formerLevels: FormerLevels;
   readonly #alarm: AlarmRule;
   /** Filled for each record: a new object would be one allocation a record. */
   readonly #context: MeterContext;
@@ -44,7 +46,8 @@ export class LevelShiftDetector implements Detector {
     this.#parameters = parameters;
     this.#state = new S.LevelShiftState(configHash(parameters));
     this.#meter = new ChannelMeter(parameters, this.#state);
-    this.#alarm = new AlarmRule(parameters, this.#state, this.#meter);
+    this.#formerLevels = new FormerLevels(parameters, this.#state);
+    this.#alarm = new AlarmRule(parameters, this.#state, this.#meter, this.#formerLevels);
     this.#context = {
       settings: this.#profiles.of(0),
       timestampUs: 0,
@@ -133,6 +136,8 @@ export class LevelShiftDetector implements Detector {
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       const channel = device * CHANNEL_COUNT + index;
       counts[channel * S.COUNTS + S.COUNT] = Math.min(counts[channel * S.COUNTS + S.COUNT] as number, records);
+      if (isNewLevel) this.#formerLevels.forget(device, index);
+      else this.#formerLevels.remember(device, index);
       if (!isNewLevel) continue;
       const fast = levels[channel * S.LEVELS + S.FAST] as number;
       // The medium mean is not there yet, and would call the way to the new level a shift.

@@ -32,6 +32,12 @@ export interface LevelShiftParameters {
   /** After an anomaly nothing is judged for so long; a channel that is then still further away than this has a new level. */
   readonly settleSeconds: number;
   readonly newLevelScore: number;
+  /** Until the device is known: a channel that is further away than this has a new level, learned from as many records. */
+  readonly unknownNewLevelScore: number;
+  readonly unknownRecords: number;
+  /** The level before the last new one is remembered for so long; going back there is no anomaly, and nothing is judged on the way. */
+  readonly returnSeconds: number;
+  readonly returnSettleSeconds: number;
   /** Silence after which the level is learned anew, from as many records, and for how long nothing is judged then. */
   readonly gapSeconds: number;
   readonly relearnRecords: number;
@@ -59,6 +65,10 @@ export const LEVEL_SHIFT_DEFAULTS: LevelShiftParameters = {
   longestSeconds: 700,
   settleSeconds: 140,
   newLevelScore: 0.144,
+  unknownNewLevelScore: 1.5,
+  unknownRecords: 40,
+  returnSeconds: 3600,
+  returnSettleSeconds: 60,
   gapSeconds: 300,
   relearnRecords: 125,
   gapMuteSeconds: 187,

@@ -23,7 +23,10 @@ export const STEP = 8;
 export const USUAL_RUN = 9;
 /** What the means took last: the value at reference speed, or what stood in for a spike. */
 export const TAKEN = 10;
-export const LEVELS = 11;
+/** The level before the present one, and until when a return to it is expected, epoch microseconds; 0: there is none. */
+export const FORMER = 11;
+export const FORMER_UNTIL_US = 12;
+export const LEVELS = 13;
 
 /** Per channel, in `counts`: values learned, as far as they still count (first), and equal values in a row. */
 export const COUNT = 0;
@@ -49,13 +52,15 @@ export const SPEED_SOURCE = 13;
 /** Bit masks by channel: the last value was set aside as a spike; the channel is frozen. */
 export const SPIKES = 14;
 export const FROZEN = 15;
-export const STATUS = 16;
+/** 1 + the position of the channel that goes back to the level it had before; 0: none does. */
+export const RETURNING = 16;
+export const STATUS = 17;
 
 const LEVELS_A_DEVICE = CHANNEL_COUNT * LEVELS;
 const COUNTS_A_DEVICE = CHANNEL_COUNT * COUNTS;
 const INITIAL_CAPACITY = 64;
 /** Of the saved form: state of another version is not taken over. */
-const VERSION = 1;
+const VERSION = 2;
 
 export class LevelShiftState {
   levels = new Float64Array(INITIAL_CAPACITY * LEVELS_A_DEVICE);
