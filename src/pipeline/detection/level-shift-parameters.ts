@@ -48,31 +48,31 @@ export interface LevelShiftParameters {
 }
 
 export const LEVEL_SHIFT_DEFAULTS: LevelShiftParameters = {
-  fastSeconds: 3.9,
-  mediumSeconds: 28,
-  slowSeconds: 1800,
-  scaleSeconds: 275,
-  scaleQuantile: 0.63,
-  fastThreshold: 3.83,
+  fastSeconds: 3.47,
+  mediumSeconds: 28.3,
+  slowSeconds: 1670,
+  scaleSeconds: 246,
+  scaleQuantile: 0.62,
+  fastThreshold: 3.95,
   mediumThreshold: 3.6,
-  suspectScore: 0.635,
-  suspectLearning: 0.107,
-  fastEndShare: 0.368,
-  mediumEndShare: 0.94,
-  endScore: 0.308,
+  suspectScore: 0.603,
+  suspectLearning: 0.11,
+  fastEndShare: 0.365,
+  mediumEndShare: 0.98,
+  endScore: 0.333,
   endRecords: 3,
-  fastDecidesPeak: 2.64,
+  fastDecidesPeak: 2.5,
   longestSeconds: 700,
   settleSeconds: 140,
-  newLevelScore: 0.144,
-  unknownNewLevelScore: 1.5,
+  newLevelScore: 0.132,
+  unknownNewLevelScore: 1.38,
   unknownRecords: 40,
   returnSeconds: 3600,
   returnSettleSeconds: 60,
   gapSeconds: 300,
-  relearnRecords: 125,
-  gapMuteSeconds: 187,
-  warmUpSeconds: 343,
+  relearnRecords: 114,
+  gapMuteSeconds: 192,
+  warmUpSeconds: 361,
   warmUpRecords: 120,
 };
 
@@ -85,10 +85,10 @@ export interface ChannelParameters {
   readonly coarsestStep: number;
 }
 
-const FLOW = { weight: 0.944, fastLeastShift: 0.0246, mediumLeastShift: 0.0319 };
-const VIBRATION = { weight: 0.56, fastLeastShift: 0.0264, mediumLeastShift: 0.065, coarsestStep: 0.02 };
-const ELECTRICAL = { weight: 0.456, fastLeastShift: 0.0731, mediumLeastShift: 0.0115 };
-const TEMPERATURE = { weight: 0.144, fastLeastShift: 0.0202, mediumLeastShift: 0.0203, coarsestStep: 1 };
+const FLOW = { weight: 1.01, fastLeastShift: 0.0255, mediumLeastShift: 0.0271 };
+const VIBRATION = { weight: 0.568, fastLeastShift: 0.0264, mediumLeastShift: 0.0676, coarsestStep: 0.02 };
+const ELECTRICAL = { weight: 0.432, fastLeastShift: 0.0731, mediumLeastShift: 0.0112 };
+const TEMPERATURE = { weight: 0.132, fastLeastShift: 0.0215, mediumLeastShift: 0.0213, coarsestStep: 1 };
 /** Of a pump's own pressures there are no labelled data. After a change of speed they go on moving for hours, by some per cent. */
 const PUMP_PRESSURE = { weight: 1, fastLeastShift: 0.05, mediumLeastShift: 0.05, coarsestStep: 10 };
 
