@@ -35,7 +35,7 @@ export interface Services {
 
 /** Large enough that checkpoints do not fall into one round and not into the other. */
 const SETTINGS = ['shared_buffers=2GB', 'max_wal_size=16GB', 'checkpoint_timeout=30min', 'wal_compression=off'];
-const TABLES = 'telemetry, devices, device_latest, device_state, dead_letters, ledger';
+const TABLES = 'telemetry, devices, episode_states, device_latest, device_state, dead_letters, ledger';
 
 export type DatabaseService = Pick<Services, 'databaseUrl' | 'database' | 'databaseName' | 'dataDir'>;
 

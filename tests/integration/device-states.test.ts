@@ -27,7 +27,7 @@ afterAll(async () => {
   await Promise.all([postgres.remove(), redis.remove()]);
 });
 beforeEach(async () => {
-  await database.script('TRUNCATE telemetry, devices, device_latest, device_state, dead_letters, late_days');
+  await database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days');
   await redis.flush();
 });
 
