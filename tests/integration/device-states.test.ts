@@ -27,7 +27,9 @@ afterAll(async () => {
   await Promise.all([postgres.remove(), redis.remove()]);
 });
 beforeEach(async () => {
-  await database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days');
+  await database.script(
+    'TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days',
+  );
   await redis.flush();
 });
 
@@ -100,7 +102,7 @@ describe('device state in Redis, through the pipeline', () => {
     await first.stop();
     const saved = await hashOf('w1', 'det');
     const statsAt400 = await hashOf('w1');
-    expect(saved).toMatchObject({ detector: "'level-shift", version: '1' });
+    expect(saved).toMatchObject({ detector: "'level-shift", version: '2' });
     const second = await start();
     await second.publish(records('w1', 400, 460));
     await second.drained();

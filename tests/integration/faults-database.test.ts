@@ -33,7 +33,9 @@ afterAll(async () => {
   await target.remove();
   await postgres.remove();
 });
-beforeEach(() => database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'));
+beforeEach(() =>
+  database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'),
+);
 
 /** A pipeline whose way to the database leads through a proxy. */
 class Scene {

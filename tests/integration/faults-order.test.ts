@@ -33,7 +33,9 @@ afterAll(async () => {
   await target.remove();
   await Promise.all([postgres.remove(), rabbitmq.remove()]);
 });
-beforeEach(() => database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'));
+beforeEach(() =>
+  database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'),
+);
 
 const outcome = async (pipelines: readonly RunningPipeline[], name: string): Promise<number> => {
   const counts = pipelines.map(({ metrics }) => metrics.value('telemetry_records_total', { outcome: name }));

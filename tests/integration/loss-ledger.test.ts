@@ -35,7 +35,9 @@ afterAll(async () => {
   await target.remove();
   await server.remove();
 });
-beforeEach(() => database.script('TRUNCATE ledger, telemetry, devices, episode_states, device_latest, device_state, dead_letters'));
+beforeEach(() =>
+  database.script('TRUNCATE ledger, telemetry, devices, episode_states, device_latest, device_state, dead_letters'),
+);
 
 const question = (more: Partial<LedgerQuestion> = {}): LedgerQuestion => ({
   by: 'device',

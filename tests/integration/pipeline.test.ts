@@ -26,7 +26,9 @@ afterAll(async () => {
   await database.close();
   await server.remove();
 });
-beforeEach(() => database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'));
+beforeEach(() =>
+  database.script('TRUNCATE telemetry, devices, episode_states, device_latest, device_state, dead_letters, late_days'),
+);
 
 function open(address: string): Promise<Database> {
   return ServerDatabase.open({ url: address, poolSize: 6, statementTimeoutMs: 30_000 }, silentEvents());

@@ -1,5 +1,5 @@
 /**
- * What the level-shift detector keeps of each device: flat arrays, about 1.6 kB a device whatever it reports, and their
+ * What the level-shift detector keeps of each device: flat arrays, about 1.8 kB a device whatever it reports, and their
  * saved form, which restores them bit by bit.
  */
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
