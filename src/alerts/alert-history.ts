@@ -1,5 +1,6 @@
 /** What is the case, and what was: the table `alerts` as people see it. */
-import type { Row, Session } from '../storage/database.js';
+import type { DeviceScope } from '../ingest/device-scope.js';
+import type { Row, Session, SqlValue } from '../storage/database.js';
 import { sqlInstant } from '../telemetry/sql-instant.js';
 import { formatTimestamp, sqlTimestamp } from '../telemetry/timestamp.js';
 import type { AlertList, ShownAlert } from './alert-schemas.js';
@@ -17,22 +18,39 @@ const listSql = (page: string): string => `
     FROM alert_messages m WHERE m.alert_ids @> ARRAY[a.id]
   ) sent ORDER BY `;
 
-/** Those that fire, and those about to, the gravest and newest first. */
-export async function readOpenAlerts(session: Session): Promise<AlertList> {
-  const page = `SELECT * FROM alerts WHERE state <> 'resolved' ORDER BY state = 'pending', severity, seen_at DESC, id DESC LIMIT ${MAX_OPEN}`;
-  const rows = await session.query(`${listSql(page)} a.state = 'pending', a.severity, a.seen_at DESC, a.id DESC`);
-  return listOf(rows);
+/**
+ * What the restrictions of the caller's key leave, as DeviceScope; NULL restricts nothing. Of what is about no site, or about no device
+ * where the key is for some, it sees nothing.
+ */
+const COVERED = `($1::text[] IS NULL OR labels ->> 'site' = ANY($1::text[]))
+  AND ($2::text[] IS NULL OR labels ->> 'device' = ANY($2::text[])
+    OR EXISTS (SELECT FROM unnest($3::text[]) AS prefix WHERE starts_with(labels ->> 'device', prefix)))`;
+const scopeOf = (fleet: DeviceScope | undefined): SqlValue[] => [
+  fleet?.sites ?? null,
+  fleet?.ids ?? null,
+  fleet?.prefixes ?? null,
+];
+
+/** Those that fire, and those about to, the gravest and newest first. @param fleet the part of it that the caller may see */
+export async function readOpenAlerts(session: Session, fleet?: DeviceScope): Promise<AlertList> {
+  const page = `SELECT * FROM alerts WHERE state <> 'resolved' AND ${COVERED}
+    ORDER BY state = 'pending', severity, seen_at DESC, id DESC LIMIT ${MAX_OPEN}`;
+  const order = `a.state = 'pending', a.severity, a.seen_at DESC, a.id DESC`;
+  return listOf(await session.query(`${listSql(page)} ${order}`, scopeOf(fleet)));
 }
 
 /** Every alert that was raised, newest first. @param sinceUs epoch microseconds; null: from the beginning */
-export async function readAlertHistory(session: Session, sinceUs: number | null, limit: number): Promise<AlertList> {
-  const page = `SELECT * FROM alerts WHERE raised_at IS NOT NULL AND ($1::timestamptz IS NULL OR raised_at >= $1::timestamptz)
-    ORDER BY raised_at DESC, id DESC LIMIT $2`;
-  const rows = await session.query(`${listSql(page)} a.raised_at DESC, a.id DESC`, [
-    sinceUs === null ? null : sqlTimestamp(sinceUs),
-    limit,
-  ]);
-  return listOf(rows);
+export async function readAlertHistory(
+  session: Session,
+  sinceUs: number | null,
+  limit: number,
+  fleet?: DeviceScope,
+): Promise<AlertList> {
+  const page = `SELECT * FROM alerts
+    WHERE raised_at IS NOT NULL AND ($4::timestamptz IS NULL OR raised_at >= $4::timestamptz) AND ${COVERED}
+    ORDER BY raised_at DESC, id DESC LIMIT $5`;
+  const since = sinceUs === null ? null : sqlTimestamp(sinceUs);
+  return listOf(await session.query(`${listSql(page)} a.raised_at DESC, a.id DESC`, [...scopeOf(fleet), since, limit]));
 }
 
 const listOf = (rows: readonly Row[]): AlertList => ({

@@ -26,6 +26,8 @@ export interface AlertKeeperOptions extends Pick<DelivererOptions, 'retrySeconds
 const DEFAULT_LOOK_INTERVAL_MS = 60_000;
 const DEFAULT_TELL_INTERVAL_MS = 5000;
 
+const EVENT_OF = { firing: 'alert_raised', resolved: 'alert_resolved', regraded: 'alert_regraded' } as const;
+
 export class AlertKeeper {
   readonly #options: AlertKeeperOptions;
   readonly #deliverer: MessageDeliverer;
@@ -111,7 +113,6 @@ export class AlertKeeper {
   }
 
   #announce({ state, rule, severity, fingerprint, summary }: Transition): void {
-    const fields = { rule, severity, fingerprint, summary };
-    this.#options.events.emit(state === 'firing' ? 'alert_raised' : 'alert_resolved', fields);
+    this.#options.events.emit(EVENT_OF[state], { rule, severity, fingerprint, summary });
   }
 }

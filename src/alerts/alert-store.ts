@@ -11,9 +11,9 @@ export interface RuleFindings {
   readonly conditions: readonly AlertCondition[];
 }
 
-/** An alert that came up or has passed. */
+/** An alert that came up, has passed, or fires with another severity than before. */
 export interface Transition {
-  readonly state: 'firing' | 'resolved';
+  readonly state: 'firing' | 'resolved' | 'regraded';
   readonly rule: RuleName;
   readonly severity: Severity;
   readonly fingerprint: string;
@@ -44,6 +44,7 @@ interface Change {
   readonly rule: AlertRule;
   readonly fingerprint: string;
   readonly condition: AlertCondition | undefined;
+  readonly severity: Severity;
   readonly before: StoredAlert | undefined;
   readonly after: AlertState | undefined;
 }
@@ -104,14 +105,32 @@ function changesOf(
     const before = open.get(fingerprint);
     const sighting = condition.isLingering === true ? 'lingering' : 'present';
     const after = nextState(before, sighting, nowUs, delays);
-    return { id: before?.id ?? null, rule, fingerprint, condition, before, after };
+    return {
+      id: before?.id ?? null,
+      rule,
+      fingerprint,
+      condition,
+      severity: graded(rule, condition, before),
+      before,
+      after,
+    };
   });
   for (const before of open.values()) {
     if (before.rule !== rule.name || found.has(before.fingerprint)) continue;
     const after = nextState(before, 'absent', nowUs, delays);
-    changes.push({ id: before.id, rule, fingerprint: before.fingerprint, condition: undefined, before, after });
+    const { id, fingerprint, severity } = before;
+    changes.push({ id, rule, fingerprint, condition: undefined, severity, before, after });
   }
-  return changes.filter(({ before, after, condition }) => before !== after || isReworded(before, condition));
+  return changes.filter(
+    ({ before, after, condition, severity }) =>
+      before !== after || isReworded(before, condition) || (before !== undefined && severity !== before.severity),
+  );
+}
+
+/** What lingers keeps the severity that it had: nobody is told anew of what somebody knows of already. */
+function graded(rule: AlertRule, condition: AlertCondition, before: StoredAlert | undefined): Severity {
+  const severity = condition.severity ?? rule.severity;
+  return before !== undefined && condition.isLingering === true ? before.severity : severity;
 }
 
 /** The same trouble, and there is more to say of it by now. */
@@ -147,7 +166,7 @@ async function insert(session: Session, changes: readonly Change[]): Promise<voi
       changes.map(({ rule }) => rule.name),
       changes.map(groupKeyOf),
       changes.map(({ condition }) => JSON.stringify(condition?.labels ?? {})),
-      changes.map(({ rule }) => rule.severity),
+      changes.map(({ severity }) => severity),
       changes.map(({ condition }) => condition?.summary ?? ''),
       changes.map(({ condition }) => JSON.stringify(condition?.detail ?? {})),
       changes.map(({ after }) => after?.state ?? 'pending'),
@@ -166,9 +185,10 @@ async function update(session: Session, changes: readonly Change[]): Promise<voi
   if (changes.length === 0) return;
   await session.execute(
     `UPDATE alerts SET state = found.state, raised_at = found.raised::timestamptz, absent_since = found.absent::timestamptz,
-       ended_at = found.ended::timestamptz, summary = coalesce(found.summary, alerts.summary), detail = coalesce(found.detail::jsonb, alerts.detail)
-     FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-       AS found (id, state, raised, absent, ended, summary, detail)
+       ended_at = found.ended::timestamptz, summary = coalesce(found.summary, alerts.summary), detail = coalesce(found.detail::jsonb, alerts.detail),
+       severity = found.severity
+     FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+       AS found (id, state, raised, absent, ended, summary, detail, severity)
      WHERE alerts.id = found.id`,
     [
       changes.map(({ id }) => id),
@@ -178,14 +198,17 @@ async function update(session: Session, changes: readonly Change[]): Promise<voi
       changes.map(({ after }) => text(after?.endedUs)),
       changes.map(({ condition }) => condition?.summary ?? null),
       changes.map(({ condition }) => (condition === undefined ? null : JSON.stringify(condition.detail))),
+      changes.map(({ severity }) => severity),
     ],
   );
 }
 
-function transitionOf({ rule, fingerprint, condition, before, after }: Change): Transition[] {
-  if (after === undefined || after.state === 'pending' || after.state === before?.state) return [];
+function transitionOf({ rule, fingerprint, condition, severity, before, after }: Change): Transition[] {
+  if (after === undefined || after.state === 'pending') return [];
   const summary = condition?.summary ?? before?.summary ?? '';
-  return [{ state: after.state, rule: rule.name, severity: rule.severity, fingerprint, summary }];
+  const about = { rule: rule.name, severity, fingerprint, summary };
+  if (after.state !== before?.state) return [{ state: after.state, ...about }];
+  return severity === before.severity ? [] : [{ state: 'regraded', ...about }];
 }
 
 /** How many alerts are firing, by rule and severity. */

@@ -23,6 +23,8 @@ export interface AlertCondition {
   /** One sentence for a person. */
   readonly summary: string;
   readonly detail: Readonly<Record<string, string | number | null>>;
+  /** Where it is not that of its rule; when it changes while the alert fires, that is told once. */
+  readonly severity?: Severity;
   /** Between the two thresholds: no reason to raise an alert, and none to take one back. */
   readonly isLingering?: boolean;
 }

@@ -9,6 +9,7 @@ import type { Severity, ToldAlert } from './alert.js';
 import { LOCK_SQL, readNow } from './alert-store.js';
 import {
   type ActiveSilence,
+  isNews,
   type MessageTimes,
   type OpenAlert,
   type PlannedMessage,
@@ -66,7 +67,7 @@ export async function writeDueMessages(
 
 async function readUntold(session: Session): Promise<OpenAlert[]> {
   const rows = await session.query(
-    `SELECT id, fingerprint, rule, group_key, severity, labels, summary, detail, state, told, ${MICROS('raised_at')} AS raised, ${MICROS('ended_at')} AS ended
+    `SELECT id, fingerprint, rule, group_key, severity, labels, summary, detail, state, told, told_severity, ${MICROS('raised_at')} AS raised, ${MICROS('ended_at')} AS ended
      FROM alerts WHERE (state <> 'resolved' OR told <> 'resolved') AND state <> 'pending' ORDER BY id`,
   );
   return rows.map(openAlert);
@@ -83,6 +84,7 @@ const openAlert = (row: Row): OpenAlert => ({
   detail: row['detail'] as Record<string, string | number | null>,
   state: row['state'] as 'firing' | 'resolved',
   told: row['told'] as OpenAlert['told'],
+  toldSeverity: row['told_severity'] as Severity | null,
   raisedAtUs: Number(row['raised']),
   endedAtUs: row['ended'] === null ? null : Number(row['ended']),
 });
@@ -107,7 +109,7 @@ async function writeMessage(
   nowUs: number,
 ): Promise<void> {
   // What is new comes first where not all are listed.
-  const ordered = [...alerts].sort((a, b) => Number(a.state === a.told) - Number(b.state === b.told) || a.id - b.id);
+  const ordered = [...alerts].sort((a, b) => Number(isNews(b)) - Number(isNews(a)) || a.id - b.id);
   const message: AlertMessage = {
     id: randomUUID(),
     groupKey,
@@ -120,7 +122,7 @@ async function writeMessage(
      SELECT $1, channel, $2, $3::int8[], $4::jsonb FROM unnest($5::text[]) AS channel`,
     [message.id, groupKey, ids, JSON.stringify(message), channels],
   );
-  await session.execute('UPDATE alerts SET told = state WHERE id = ANY($1::int8[])', [ids]);
+  await session.execute('UPDATE alerts SET told = state, told_severity = severity WHERE id = ANY($1::int8[])', [ids]);
   await session.execute(
     `INSERT INTO alert_groups (group_key, told_at) VALUES ($1, $2::timestamptz)
      ON CONFLICT (group_key) DO UPDATE SET told_at = excluded.told_at`,

@@ -2,7 +2,7 @@
  * Which messages are due: one for all that is new in a group, after a window in which more may come; again after a while if it
  * still is the case; none of what a maintenance window covers. Pure; instants are epoch microseconds.
  */
-import type { ToldAlert } from './alert.js';
+import type { Severity, ToldAlert } from './alert.js';
 
 export interface OpenAlert extends ToldAlert {
   readonly id: number;
@@ -10,6 +10,8 @@ export interface OpenAlert extends ToldAlert {
   readonly state: 'firing' | 'resolved';
   /** What a message has said of it. */
   readonly told: 'nothing' | 'firing' | 'resolved';
+  /** With which severity; null: nothing was told. */
+  readonly toldSeverity: Severity | null;
 }
 
 export interface ActiveSilence {
@@ -71,6 +73,11 @@ export function planMessages(
   return { messages, untold, silenced };
 }
 
+/** Whether there is something of it that no message has said: that it fires, has passed, or is graver or less grave by now. */
+export function isNews({ state, told, severity, toldSeverity }: OpenAlert): boolean {
+  return state !== told || (state === 'firing' && severity !== toldSeverity);
+}
+
 function covers({ deviceId, site, rule }: ActiveSilence, alert: Pick<ToldAlert, 'labels' | 'rule'>): boolean {
   return (
     (deviceId === null || alert.labels['device'] === deviceId) &&
@@ -85,7 +92,7 @@ function isDue(
   nowUs: number,
   { groupWaitUs, groupIntervalUs, repeatUs }: MessageTimes,
 ): boolean {
-  const news = members.filter(({ state, told }) => state !== told);
+  const news = members.filter(isNews);
   if (news.length === 0) return repeatUs > 0 && lastToldUs !== undefined && nowUs - lastToldUs >= repeatUs;
   const first = Math.min(
     ...news.map(({ raisedAtUs, endedAtUs, told }) => (told === 'nothing' ? raisedAtUs : (endedAtUs ?? raisedAtUs))),

@@ -18,8 +18,8 @@ import type { Database } from '../storage/database.js';
 export interface AlertSubjects {
   readonly database: Database;
   readonly jobs: JobRunner;
-  /** Messages that wait in the queue; undefined where this process has no queue, and then that rule is another's. */
-  readonly queueDepth?: (() => number) | undefined;
+  /** Messages that wait in the queue; undefined where it is embedded in another process, and then that rule is another's. */
+  readonly queueDepth?: (() => number | Promise<number>) | undefined;
 }
 
 /** One that is switched off finds nothing, so that what it has told of before passes. */

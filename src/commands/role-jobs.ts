@@ -6,6 +6,8 @@ import { jobDefinitions } from '../jobs/job-definitions.js';
 import { JobRunner } from '../jobs/job-runner.js';
 import { judgementVersion } from '../pipeline/judgement-version.js';
 import type { Broker } from '../queue/queue.js';
+import { rabbitmqAddress } from '../queue/rabbitmq-address.js';
+import { countWaiting } from '../queue/rabbitmq-inspection.js';
 import type { Database } from '../storage/database.js';
 import { applyCompressionAge, readStoredPolicies } from '../storage/policy/stored-policies.js';
 import { alertChannels, messageTimes } from './alert-channels.js';
@@ -35,8 +37,7 @@ export async function startJobs(parts: ProcessParts, broker?: Broker): Promise<S
   jobs.start();
   closers.add(() => jobs.stop());
   closers.add(publishStorageGauges(database, metrics, events));
-  const queueDepth = broker === undefined ? undefined : () => broker.telemetry.depth().messages;
-  closers.add(watchForAlerts(parts.settings, { database, jobs, queueDepth }));
+  closers.add(watchForAlerts(parts.settings, { database, jobs, queueDepth: queueDepth(config, broker) }));
   return {
     probes: [parts.databaseProbe()],
     stop: () => closers.close(),
@@ -67,6 +68,13 @@ export async function buildJobRunner(database: Database, settings: Settings): Pr
     places: storagePlaces(config),
   });
   return new JobRunner({ database, events, jobs, failingAfter: config.alerts.jobFailing.failures });
+}
+
+/** Without a queue of its own the process asks RabbitMQ, over a connection for each question: it is one a minute. */
+function queueDepth({ queue }: Config, broker: Broker | undefined): AlertSubjects['queueDepth'] {
+  if (broker !== undefined) return () => broker.telemetry.depth().messages;
+  if (queue.url === '') return undefined;
+  return () => countWaiting({ ...rabbitmqAddress(queue), partitions: queue.partitions });
 }
 
 function episodeSettings({ episodes, detection }: Config): EpisodeSettings {

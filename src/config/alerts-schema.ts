@@ -1,5 +1,6 @@
 /** The section `alerts` of the configuration: who is told, how often, and each rule with its thresholds. */
 import Type from 'typebox';
+import { CONDITION_NAMES } from '../telemetry/conditions.js';
 import { section } from './section.js';
 
 /** Every rule of alerts has these keys, beside its thresholds. */
@@ -123,6 +124,12 @@ export const AlertsSchema = section({
     }),
   }),
   episodeOpen: alertRule('warning', 0, 0, {
+    criticalDiagnoses: Type.Array(Type.Enum([...CONDITION_NAMES]), {
+      uniqueItems: true,
+      default: ['gas_lock', 'pump_off', 'broken_shaft', 'deadhead', 'overload', 'electrical'],
+      description:
+        'What destroys a pump within hours: an episode with one of these diagnoses is critical, whatever the severity of the others.',
+    }),
     leastConfidence: Type.Number({
       default: 0,
       minimum: 0,
@@ -145,7 +152,8 @@ export const AlertsSchema = section({
     messages: Type.Integer({
       default: 100_000,
       minimum: 1,
-      description: 'More messages in the queue are an alert, where the process with jobs has the queue …',
+      description:
+        'More messages in the queue are an alert, in the embedded queue where the process with jobs has it …',
     }),
     resolveMessages: Type.Integer({ default: 50_000, minimum: 0, description: '… and at most these none any more.' }),
   }),

@@ -38,7 +38,7 @@ export function alertRoutes(api: FastifyInstance, context: ConsoleContext): void
   api.get(
     '/v1/alerts',
     {
-      config: { scope: 'read' },
+      config: { scope: 'read', keepsToFleet: true },
       schema: {
         operationId: 'listAlerts',
         summary: 'What is the case now, the gravest first',
@@ -46,12 +46,12 @@ export function alertRoutes(api: FastifyInstance, context: ConsoleContext): void
         response: { 200: AlertListSchema, ...failures },
       },
     },
-    (): Promise<AlertList> => readOpenAlerts(database),
+    ({ caller: { fleet } }): Promise<AlertList> => readOpenAlerts(database, fleet),
   );
   api.get<{ Querystring: Static<typeof HistoryQuery> }>(
     '/v1/alerts/history',
     {
-      config: { scope: 'read' },
+      config: { scope: 'read', keepsToFleet: true },
       schema: {
         operationId: 'listAlertHistory',
         summary: 'Every alert that was raised, newest first',
@@ -60,8 +60,8 @@ export function alertRoutes(api: FastifyInstance, context: ConsoleContext): void
         response: { 200: AlertListSchema, ...failures },
       },
     },
-    ({ query: { since, limit } }): Promise<AlertList> =>
-      readAlertHistory(database, since === undefined ? null : readInstant('since', since), limit),
+    ({ query: { since, limit }, caller: { fleet } }): Promise<AlertList> =>
+      readAlertHistory(database, since === undefined ? null : readInstant('since', since), limit, fleet),
   );
   api.post(
     '/v1/alerts/test',

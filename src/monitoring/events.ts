@@ -24,6 +24,7 @@ const countCodes = (metrics: Metrics, codes: Readonly<Record<string, number>>): 
   for (const [code, amount] of Object.entries(codes)) metrics.add('telemetry_rejections_total', amount, { code });
 };
 
+type AlertTurn = { rule: string; severity: string; fingerprint: string; summary: string };
 type EpisodeTurn = { episode: number; device: string; diagnosis: string | null; confidence: number };
 
 export const EVENTS = {
@@ -249,15 +250,11 @@ export const EVENTS = {
     (metrics, { devices, reason }) => metrics.add('episode_states_unusable_total', devices, { reason }),
   ),
   // alerts
-  alert_raised: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
-    'warn',
-    'alert',
-    (metrics, { rule }) => metrics.add('alerts_raised_total', 1, { rule }),
+  alert_raised: event<AlertTurn>('warn', 'alert', (metrics, { rule }) =>
+    metrics.add('alerts_raised_total', 1, { rule }),
   ),
-  alert_resolved: event<{ rule: string; severity: string; fingerprint: string; summary: string }>(
-    'info',
-    'what an alert told of has passed',
-  ),
+  alert_regraded: event<AlertTurn>('warn', 'an alert that fires has another severity by now'),
+  alert_resolved: event<AlertTurn>('info', 'what an alert told of has passed'),
   alerts_counted: event<{ firing: readonly { rule: string; severity: string; alerts: number }[] }>(
     'debug',
     'alerts that are firing, counted',

@@ -100,6 +100,19 @@ function inWords({ queue, found, isLeft }: QueueState): string {
   return `${queue}${left} ${found.messages} messages ready, ${found.consumers} consumers`;
 }
 
+/**
+ * Messages that wait in the queues of telemetry, those in the hands of consumers not counted: for a process that has no queue itself.
+ * @throws OperationalError those of `connectionError`
+ */
+export async function countWaiting(broker: InspectedBroker): Promise<number> {
+  return await withModel(broker, async (model) => {
+    const { telemetry, partitions } = topology({ partitions: broker.partitions });
+    let messages = 0;
+    for (const { queue } of [telemetry, ...partitions]) messages += (await findQueue(model, queue))?.messages ?? 0;
+    return messages;
+  });
+}
+
 async function readStates(model: ChannelModel, partitions: number): Promise<QueueState[]> {
   const states: QueueState[] = [];
   for (const wanted of wantedQueues(model, topology({ partitions }))) {

@@ -1,5 +1,6 @@
 import { connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countWaiting } from '../../src/queue/rabbitmq-inspection.js';
 import { startRabbitmq, type RabbitmqServer } from '../support/rabbitmq.js';
 import { runCommand } from '../support/service.js';
 
@@ -42,6 +43,11 @@ describe('downhole queue', () => {
     await channel.waitForConfirms();
     await channel.consume('telemetry.failed', () => undefined);
     const status = await queue(url, 'status', '--json');
+    // What the role jobs asks for where it has no queue itself.
+    expect(await countWaiting({ url: new URL(url), partitions: 0 })).toBe(3);
+    channel.publish('telemetry', 'telemetry', Buffer.from('{}'));
+    await channel.waitForConfirms();
+    expect(await countWaiting({ url: new URL(url), partitions: 2 })).toBe(4);
     await connection.close();
     expect([status.code, status.stderr]).toEqual([0, '']);
     expect(JSON.parse(status.stdout)).toEqual({

@@ -285,6 +285,33 @@ describe('alerts', () => {
     expect(events.named('alert_resolved')).toHaveLength(1);
   });
 
+  it('are graded anew while they fire, and told so once; what somebody knows of is not', async () => {
+    const receiver = await receiverThat(200);
+    const world: World = { conditions: [silent('W-1'), silent('W-2')] };
+    const { turn, events } = processOn(database, world, receiver);
+    const graded = (): string[] =>
+      receiver
+        .bodies()
+        .map(({ alerts }) => alerts.map(({ labels }) => `${labels['device']} ${labels['severity']}`).join(', '));
+    await turn();
+    world.conditions = [
+      silent('W-1', { severity: 'critical' }),
+      silent('W-2', { severity: 'critical', isLingering: true }),
+    ];
+    await turn();
+    await turn();
+    expect(graded()).toEqual(['W-1 warning, W-2 warning', 'W-1 critical, W-2 warning']);
+    expect(events.named('alert_regraded')).toMatchObject([{ severity: 'critical', summary: 'W-1 is silent' }]);
+    expect(events.named('alert_raised')).toHaveLength(2);
+    world.conditions = [silent('W-1'), silent('W-2')];
+    await turn();
+    world.conditions = [];
+    await turn();
+    await turn();
+    expect(graded().slice(2)).toEqual(['W-1 warning, W-2 warning', 'W-1 warning, W-2 warning']);
+    expect(events.named('alert_resolved')).toHaveLength(2);
+  });
+
   it('of many devices are one message, which lists a hundred and counts the rest', async () => {
     const receiver = await receiverThat(200);
     const conditions = Array.from({ length: 1234 }, (_, n) => silent(`W-${n}`));
@@ -392,6 +419,14 @@ describe('the rules of the role jobs', () => {
         .sort();
     expect(await ofEpisodes()).toEqual(['known lingers', 'old lingers', 'sure is told', 'unknown is told']);
     expect(await ofEpisodes({ 'alerts.episodeOpen.leastConfidence': 0.5 })).toContain('unknown lingers');
+    const gradesOf = async (overrides = {}): Promise<string[]> =>
+      (await findAll(undefined, overrides))
+        .filter(({ rule }) => rule === 'episode_open')
+        .map(({ labels, severity }) => `${labels['device']} ${severity}`)
+        .sort();
+    expect(await gradesOf()).toEqual(['known critical', 'old critical', 'sure critical', 'unknown warning']);
+    expect(await gradesOf({ 'alerts.episodeOpen.criticalDiagnoses': ['scale'] })).not.toContain('sure critical');
+    expect(await gradesOf({ 'alerts.episodeOpen.severity': 'critical' })).toContain('unknown critical');
     const [{ summary } = { summary: '' }] = (await findAll()).filter(({ labels }) => labels['device'] === 'sure');
     expect(summary).toMatch(/^Device "sure": gas lock \(0\.90\), since 20/);
   });

@@ -223,6 +223,36 @@ describe('reading', () => {
     expect(foreign.text.replace('S-1', '')).toBe(nobody.text.replace('S-9', ''));
   });
 
+  it('shows the alerts of its sites and devices, and not those of the fleet', async () => {
+    await server.database.execute(
+      `INSERT INTO alerts (fingerprint, rule, group_key, labels, severity, summary, state, seen_at, raised_at)
+       SELECT name, 'r', 'r', labels::jsonb, 'warning', name, 'firing', now(), now() FROM (VALUES
+         ('N-1 silent', '{"device":"N-1","site":"North"}'), ('N-2 silent', '{"device":"N-2","site":"North"}'),
+         ('S-1 silent', '{"device":"S-1","site":"South"}'), ('lost silent', '{"device":"lost","site":""}'),
+         ('North low', '{"site":"North"}'), ('disk', '{"place":"data"}'), ('job', '{}')) AS alert (name, labels)`,
+    );
+    const seen = async (wanted: Parameters<typeof server.makeKey>[0], path: string): Promise<string[]> => {
+      const answer = await server.ask(await server.makeKey({ scopes: ['read'], ...wanted }), path);
+      return answer
+        .json<{ alerts: { summary: string }[] }>()
+        .alerts.map(({ summary }) => summary)
+        .toSorted();
+    };
+    for (const path of ['/v1/alerts', '/v1/alerts/history']) {
+      expect(await seen({}, path), path).toHaveLength(7);
+      expect(await seen({ sites: ['North'] }, path), path).toEqual(['N-1 silent', 'N-2 silent', 'North low']);
+      expect(await seen({ devices: ['S-*', 'lost'] }, path), path).toEqual(['S-1 silent', 'lost silent']);
+      expect(await seen({ sites: ['North'], devices: ['N-1', 'S-1'] }, path), path).toEqual(['N-1 silent']);
+    }
+    const north = await server.makeKey({ scopes: ['read'], sites: ['North'] });
+    const silences = await server.ask(north, '/v1/alerts/silences');
+    expect([silences.status, silences.text.includes('restricted')]).toEqual([403, true]);
+    const silence = { to: '2100-01-01T00:00:00Z', reason: 'quiet' };
+    expect((await server.ask(north, '/v1/alerts/silences', silence)).status).toBe(403);
+    expect((await server.ask(north, '/v1/alerts/test', {})).status).toBe(403);
+    expect((await server.ask(north, '/v1/alerts/silences/1', undefined, 'DELETE')).status).toBe(403);
+  });
+
   it('is refused where the whole fleet is shown', async () => {
     const key = await server.makeKey({ scopes: ['read', 'write'], sites: ['North'] });
     for (const path of ['/v1/pipeline', '/v1/storage', '/metrics']) {

@@ -77,7 +77,11 @@ function readEventSource(source: string, name: EventName): EventSource {
   if (start < 0) throw new Error(`events.ts does not define ${name} where it is expected`);
   const next = source.slice(start + 1).search(/\n {2}(\w+: event<|\/\/)|\n} as const/);
   const block = source.slice(start, start + 1 + next);
-  const type = /event<\{([^]*?)\}>/.exec(block)?.[1] ?? '';
+  const named = /event<(\w+)>/.exec(block)?.[1];
+  const type =
+    named === undefined
+      ? (/event<\{([^]*?)\}>/.exec(block)?.[1] ?? '')
+      : (new RegExp(`\ntype ${named} = \\{([^]*?)\\};`).exec(source)?.[1] ?? '');
   const moved = [...block.matchAll(/metrics\.\w+\(\s*'(\w+)'/g)].map((match) => match[1] as string);
   if (block.includes('countCodes(')) moved.push('telemetry_rejections_total');
   return { fields: [...type.matchAll(/(\w+)\??:/g)].map((match) => match[1] as string), metrics: [...new Set(moved)] };

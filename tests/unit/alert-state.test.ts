@@ -115,6 +115,7 @@ describe('the messages', () => {
     detail: {},
     state: 'firing',
     told: 'nothing',
+    toldSeverity: more.told === undefined ? null : 'warning',
     raisedAtUs: 0,
     endedAtUs: null,
     ...more,
@@ -156,7 +157,7 @@ describe('the messages', () => {
             lastTold.set(groupKey, atUs);
             for (const alert of alerts) {
               if (alert.told !== alert.state) told.push({ id: alert.id, state: alert.state, atUs });
-              put({ ...alert, told: alert.state });
+              put({ ...alert, told: alert.state, toldSeverity: alert.severity });
             }
           }
           for (const alert of plan.untold) put({ ...alert, told: 'resolved' });
@@ -207,6 +208,20 @@ describe('the messages', () => {
     // Nothing new: again after the repeat interval.
     expect(plan([open(1, { told: 'firing' })], 3599, 0)).toEqual([]);
     expect(plan([open(1, { told: 'firing' })], 3600, 0)).toEqual([[1]]);
+  });
+
+  it('tell once more of an alert that is graver by now, or less grave, as soon as the distance allows', () => {
+    const grave = open(1, { told: 'firing', severity: 'critical' });
+    const due = (alert: OpenAlert, nowS: number): number =>
+      planMessages([alert], [], new Map([[alert.groupKey, 0]]), nowS * SECOND, { ...times, repeatUs: 0 }).messages
+        .length;
+    expect([due(grave, 299), due(grave, 300)]).toEqual([0, 1]);
+    expect(due({ ...grave, toldSeverity: 'critical' }, 300)).toBe(0);
+    expect(due({ ...grave, severity: 'warning', toldSeverity: 'critical' }, 300)).toBe(1);
+    // What has passed and was told so is over, however grave it was.
+    expect(due({ ...grave, state: 'resolved', told: 'resolved', endedAtUs: 0 }, 300)).toBe(0);
+    const { silenced } = planMessages([grave], [silence({})], new Map(), 60 * SECOND, times);
+    expect(silenced).toHaveLength(1);
   });
 
   it('leave out what a maintenance window covers, and tell it once that is over', () => {

@@ -27,10 +27,12 @@ export function episodeOpenRule(database: Database, settings: Config['alerts']['
   };
 }
 
-/** Of which somebody knows already, or which is from long ago (imported history ends as it ends), nobody is told anew. */
+/**
+ * A diagnosis that is another one by now may be graver. Of which somebody knows already, or which is from long ago (imported history ends as it ends), nobody is told anew.
+ */
 function conditionOf(
   episode: EpisodeShown,
-  { leastConfidence, forgetDays }: Config['alerts']['episodeOpen'],
+  { leastConfidence, forgetDays, severity, criticalDiagnoses }: Config['alerts']['episodeOpen'],
 ): AlertCondition {
   const { id, device_id: device, site, diagnosis_label: label, confidence, start, cause } = episode;
   const isOld = Date.now() - Date.parse(episode.last) > forgetDays * 86_400_000;
@@ -40,6 +42,10 @@ function conditionOf(
     labels: { device, site: site ?? '', episode: String(id) },
     summary: `Device ${JSON.stringify(device)}: ${what}, since ${start}.`,
     detail: { diagnosis: episode.diagnosis, confidence, cause },
+    severity:
+      severity === 'critical' || criticalDiagnoses.some((grave) => grave === episode.diagnosis)
+        ? 'critical'
+        : 'warning',
     isLingering: isOld || episode.acknowledged_at !== null || confidence < leastConfidence,
   };
 }
