@@ -187,6 +187,7 @@ export const EVENTS = {
     'saved device state cannot be read: these devices go on from their stored rows, and it is tried again',
     (metrics) => metrics.add('telemetry_device_state_failures_total', 1),
   ),
+  profile_ignored: event<{ device: string; problem: string }>('warn', 'part of the profile of a device cannot be used'),
   ledger_not_written: event<{ error: unknown }>(
     'warn',
     'the loss ledger could not be written; its counts are kept and written with the next, until the process ends',

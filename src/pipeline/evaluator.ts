@@ -15,17 +15,24 @@ import { deviationFlag, lateFlag, missingFlags } from './quality/assess-quality.
 import type { BaselineState, TemperatureBaseline } from './quality/temperature-baseline.js';
 import { addRawValue } from './raw-values.js';
 import { applyRules } from './rules/apply-rules.js';
+import { presentChannels, ReadingWatch } from './rules/reading-watch.js';
 
 const TEMPERATURE = CHANNEL_NAMES.indexOf('temperature');
 
 /** What is saved of a device between runs: the hash `device:{device_id}:stats`. */
-export type EvaluatorState = Partial<BaselineState> & SavedOperation & { readonly last_us: number };
+export type EvaluatorState = Partial<BaselineState> &
+  SavedOperation & {
+    readonly last_us: number;
+    /** Of the rules that look back; absent in what older versions have saved. */
+    readonly rules?: string;
+  };
 
 export class Evaluator {
   readonly #devices: DeviceTable;
   readonly #baseline: TemperatureBaseline;
   readonly #detector: Detector;
   readonly #states = new OperatingStates();
+  readonly #watch = new ReadingWatch();
   readonly #timelyUs: number;
 
   constructor(options: {
@@ -45,12 +52,14 @@ export class Evaluator {
     const count = this.#devices.size;
     this.#baseline.reserve(count);
     this.#states.reserve(count);
+    this.#watch.reserve(count);
     this.#detector.reserve(count);
   }
 
   /** Takes over what the device's row says; `reserve` was called for it. */
   setProfile(device: number, profile: DeviceProfile): void {
     this.#devices.setProfile(device, profile);
+    this.#watch.setProfile(device, profile.rules);
     this.#detector.setProfile(device, profile.detection);
   }
 
@@ -73,31 +82,29 @@ export class Evaluator {
     const values = batch.values;
     const base = row * CHANNEL_COUNT;
     const timestampUs = batch.timestampUs[row] as number;
-    let present = 0;
-    for (let index = 0; index < CHANNEL_COUNT; index++) {
-      const value = values[base + index] as number;
-      if (value === value) present |= 1 << index;
-    }
     const temperature = values[base + TEMPERATURE] as number;
     const impossible = batch.flagsHigh[row] as number;
-    let low =
-      (batch.flagsLow[row] as number) | missingFlags(this.#devices.expectedMask[device] as number, present, impossible);
+    let low = batch.flagsLow[row] as number;
     low |= deviationFlag(this.#baseline, device, temperature);
     low |= lateFlag(timestampUs, batch.receivedUs[row] as number, this.#timelyUs);
-
+    let present: number;
     if (timestampUs < (this.#devices.lastUs[device] as number)) {
+      present = presentChannels(values, base);
       low |= QualityFlag.notEvaluated;
       batch.operatingState[row] = OperatingStates.ofLateRecord(values, row);
     } else {
       this.#devices.lastUs[device] = timestampUs;
       const state = this.#states.advance(device, timestampUs, values, row);
       batch.operatingState[row] = state;
+      present = this.#watch.take(batch, row, device);
+      low |= this.#watch.flags;
       this.#detector.evaluate(batch, row, device);
-      applyRules(batch, row);
+      applyRules(batch, row, this.#watch.cause);
       // A pump that stands cools down: its temperature is no part of what is normal for it.
       if (temperature === temperature && state !== OperatingState.off)
         this.#baseline.learn(device, timestampUs, temperature);
     }
+    low |= missingFlags(this.#devices.expectedMask[device] as number, present, impossible);
     batch.flagsLow[row] = low;
     batch.qualityScore[row] = scoreOfFlags(low, impossible);
   }
@@ -117,16 +124,19 @@ export class Evaluator {
   }
 
   snapshot(device: number): EvaluatorState {
+    const rules = this.#watch.snapshot(device);
     return {
       last_us: this.#devices.lastUs[device] as number,
       ...this.#states.snapshot(device),
       ...this.#baseline.snapshot(device),
+      ...(rules === undefined ? {} : { rules }),
     };
   }
 
   restore(device: number, state: EvaluatorState): void {
     this.#devices.lastUs[device] = state.last_us;
     this.#states.restore(device, state);
+    this.#watch.restore(device, state.rules);
     const { temp_mean, temp_std, temp_variance, temp_count, temp_time_us } = state;
     if (temp_mean === undefined || temp_std === undefined || temp_variance === undefined) return;
     if (temp_count === undefined || temp_time_us === undefined) return;
@@ -137,6 +147,7 @@ export class Evaluator {
   forget(device: number): void {
     this.#devices.lastUs[device] = Number.NEGATIVE_INFINITY;
     this.#states.restore(device, { op_state: OperatingState.unknown, op_since_us: 0, op_steady_hz: 0 });
+    this.#watch.forget(device);
     this.#baseline.forget(device);
     this.#detector.forget(device);
   }

@@ -265,10 +265,13 @@ export class Pipeline {
 
   /** Loads profile and state of the devices that are new to this process, and registers those new to the database. */
   async #meet(batch: ReadingBatch): Promise<true> {
-    const { devices, registry, states, evaluator } = this.#parts;
+    const { devices, registry, states, evaluator, events } = this.#parts;
     const ids = [...devices.unmet];
     const profiles = await registry.meet(ids, batch);
-    for (const [id, profile] of profiles) evaluator.setProfile(devices.find(id), profile);
+    for (const [id, profile] of profiles) {
+      evaluator.setProfile(devices.find(id), profile);
+      for (const problem of profile.problems ?? []) events.emit('profile_ignored', { device: id, problem });
+    }
     await states.load(ids); // which learns from stored rows as the profile says
     devices.unmet.clear();
     return true;

@@ -13,13 +13,15 @@ import { encodeLatest, INCOMING_COPY_TARGET, INCOMING_TABLE_SQL } from './device
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
 import { CATCH_UP_SQL, SEEN_SQL, TAKE_INCOMING_SQL } from './device-directory-sql.js';
 import { storedDetection } from './stored-detection.js';
+import { storedRules } from './stored-rules.js';
 import type { WriteResult } from './telemetry-sink.js';
 
 const DEFAULT_PROFILE: DeviceProfile = { expectedChannels: null, limits: {} };
 
 const instant = (micros: string): string => `timestamptz 'epoch' + ${micros} * interval '1 microsecond'`;
 
-const PROFILES_SQL = 'SELECT device_id, expected_channels, profile FROM devices WHERE device_id = ANY($1::text[])';
+const PROFILES_SQL =
+  'SELECT device_id, expected_channels, reporting_mode, profile FROM devices WHERE device_id = ANY($1::text[])';
 
 /**
  * The SELECT does not see what the INSERT adds: devices that it does not return are new, with the default profile.
@@ -156,10 +158,13 @@ function earliest(deviceIds: readonly string[], batch: ReadingBatch): Map<string
 function storedProfile(row: Row): DeviceProfile {
   const expected = row['expected_channels'] as string[] | null;
   const profile = row['profile'] as { limits?: unknown; detection?: unknown } | null;
+  const { rules, problems } = storedRules(profile, row['reporting_mode']);
   return {
     expectedChannels: expected && expected.filter((name): name is ChannelName => channelIndex(name) !== undefined),
     limits: storedLimits(profile?.limits),
     detection: storedDetection(profile?.detection),
+    rules,
+    ...(problems.length === 0 ? {} : { problems }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the pipeline needs of the tables `devices` and `device_latest`. */
 import type { ChannelName } from '../telemetry/channels.js';
 import type { DetectionProfile } from '../telemetry/detection-profile.js';
+import type { RuleProfile } from '../telemetry/rule-profile.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import type { WriteResult } from './telemetry-sink.js';
 
@@ -12,6 +13,10 @@ export interface DeviceProfile {
   readonly limits: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
   /** Undefined: the defaults of the detector. */
   readonly detection?: DetectionProfile | undefined;
+  /** Undefined: the defaults of the rules that look back. */
+  readonly rules?: RuleProfile | undefined;
+  /** What of `rated` and `rules` cannot be used, in words: field, value and remedy. */
+  readonly problems?: readonly string[];
 }
 
 export interface DeviceRegistry {

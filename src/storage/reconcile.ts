@@ -37,6 +37,8 @@ const TEMPERATURE = channel('temperature').index;
 const DUPLICATE: Reconciliation = { kind: 'duplicate' };
 /** Stays only where it holds for both: a row is unevaluated when the detector saw neither report. */
 const INTERSECTED_FLAGS = QualityFlag.notEvaluated;
+/** Verdicts of rules that compare a row with those before it. */
+const LOOKING_BACK_FLAGS = QualityFlag.rateOfChange | QualityFlag.frozenReading | QualityFlag.gaugeLoss;
 
 /** Decides about `incoming`, given that `existing` was there first. */
 export function reconcile(existing: RowValues, incoming: RowValues): Reconciliation {
@@ -84,8 +86,8 @@ export interface ReplacedValue {
 }
 
 /**
- * The row in which `incoming` counts wherever both say something, by somebody's decision. The detector judged values
- * that are not there any more: its verdict goes, and the row counts as not evaluated.
+ * The row in which `incoming` counts wherever both say something, by somebody's decision. Detector and rules judged values
+ * that are not there any more: their verdict goes, and the row counts as not evaluated.
  */
 export function overwrite(existing: RowValues, incoming: RowValues): { row: RowValues; replaced: ReplacedValue[] } {
   const replaced: ReplacedValue[] = [];
@@ -96,7 +98,8 @@ export function overwrite(existing: RowValues, incoming: RowValues): { row: RowV
     return given;
   });
   const flagsHigh = existing.flagsHigh | incoming.flagsHigh;
-  const stale = replaced.some(({ channel }) => channel === TEMPERATURE) ? QualityFlag.temperatureDeviation : 0;
+  const deviation = replaced.some(({ channel }) => channel === TEMPERATURE) ? QualityFlag.temperatureDeviation : 0;
+  const stale = deviation | LOOKING_BACK_FLAGS;
   const missing = existing.flagsLow & incoming.flagsLow & CHANNEL_BITS & ~flagsHigh;
   const united = ((existing.flagsLow & ~stale) | incoming.flagsLow) & ~CHANNEL_BITS;
   const row: RowValues = {

@@ -24,6 +24,12 @@ export const QualityFlag = {
   merged: 1 << 25,
   /** At least one impossible value lies within the physical range, but outside the well's own limits. */
   outsideWellLimits: 1 << 26,
+  /** A reading has moved faster than the process can: a spike, or a step that the next record confirms. */
+  rateOfChange: 1 << 27,
+  /** A lively channel repeats one value. */
+  frozenReading: 1 << 28,
+  /** The downhole gauge has fallen silent, or shows what a lost one does. */
+  gaugeLoss: 1 << 29,
 } as const;
 
 export type QualityFlagName = keyof typeof QualityFlag;

@@ -108,6 +108,7 @@ describe('device state in Redis, through the pipeline', () => {
     await second.drained();
     await second.stop();
     const after = await hashOf('w1', 'det');
+    const { rules } = await hashOf('w1');
     expect(after).toEqual(await expected());
     // As after a kill: what was saved is older than the rows that are stored.
     await redis.command('del', 'device:w1:det', 'device:w1:stats');
@@ -118,6 +119,42 @@ describe('device state in Redis, through the pipeline', () => {
     await third.drained();
     await third.stop();
     expect(await hashOf('w1', 'det')).toEqual(after);
+    expect((await hashOf('w1'))['rules']).toBe(rules);
+  });
+
+  it('has the rules that look back go on after a restart, as the profile of the device says', async () => {
+    await database.execute(
+      `INSERT INTO devices (device_id, reporting_mode, profile) VALUES ('exception', 'by_exception', '{}'), ('own', 'periodic', $1)`,
+      [JSON.stringify({ rated: { currentA: 'forty' }, rules: { channels: { vibration: { frozenAfter: 150 } } } })],
+    );
+    const devices = ['plain', 'own', 'exception'];
+    // Lively for a hundred seconds, frozen from then on.
+    const vibrating = (from: number, to: number): object[] =>
+      devices.flatMap((device) =>
+        records(device, from, to).map((record, index) => ({
+          ...record,
+          vibration: 0.2 + ((Math.min(from + index, 99) * 7) % 11) / 1000,
+        })),
+      );
+    const first = await start();
+    await first.publish(vibrating(0, 200));
+    await first.drained();
+    await first.stop();
+    const second = await start();
+    await second.publish(vibrating(200, 300));
+    await second.drained();
+    await second.stop();
+    const frozen = await database.query(
+      `SELECT device_id, count(*)::int AS n, min(anomaly_cause) AS cause FROM telemetry
+       WHERE quality_flags & ${QualityFlag.frozenReading} <> 0 GROUP BY 1 ORDER BY 1`,
+    );
+    expect(frozen).toEqual([
+      { device_id: 'own', n: 300 - 249, cause: 301 },
+      { device_id: 'plain', n: 300 - 219, cause: 301 },
+    ]);
+    expect(first.said.named('profile_ignored')).toEqual([
+      { device: 'own', problem: expect.stringMatching(/^rated\.currentA is "forty": it has to be a number/) as string },
+    ]);
   });
 
   it('takes over the mean and deviation that the installed base has written', async () => {

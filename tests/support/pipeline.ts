@@ -2,6 +2,7 @@
 import { buildPipeline } from '../../src/commands/build-pipeline.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { startTelemetryRouter } from '../../src/ingest/telemetry-router.js';
+import type { Events } from '../../src/monitoring/events.js';
 import { Metrics } from '../../src/monitoring/metrics.js';
 import { startDeadLetterDrainer } from '../../src/queue/dead-letter-drainer.js';
 import { openBroker } from '../../src/queue/open-broker.js';
@@ -13,6 +14,7 @@ import type { Database } from '../../src/storage/database.js';
 import { LedgerStore } from '../../src/storage/ledger-store.js';
 import { openDeviceState } from '../../src/storage/open-device-state.js';
 import { silentEvents } from './inspection.js';
+import { recordEvents, type RecordedEvents } from './record-events.js';
 
 export interface RunningPipeline {
   readonly pipeline: Pipeline;
@@ -20,6 +22,8 @@ export interface RunningPipeline {
   readonly keeper: LedgerKeeper;
   readonly broker: Broker;
   readonly metrics: Metrics;
+  /** What it has said so far. */
+  readonly said: RecordedEvents;
   /** Publishes records as one message, counted as received. */
   publish(records: readonly unknown[], receivedUs?: number): Promise<void>;
   /** The same with a body as its sender wrote it. */
@@ -38,7 +42,14 @@ export async function startPipeline(
 ): Promise<RunningPipeline> {
   const config = loadConfig({ environment: {}, overrides: { dataDir, 'pipeline.batchIntervalMs': 20, ...overrides } });
   const metrics = new Metrics();
-  const events = silentEvents(metrics);
+  const said = recordEvents();
+  const silent = silentEvents(metrics);
+  const events: Events = {
+    emit(name, fields) {
+      said.emit(name, fields);
+      silent.emit(name, fields);
+    },
+  };
   const broker = await openBroker(config, events);
   const drainer = await startDeadLetterDrainer({ failed: broker.failed, database, events });
   const state = await openDeviceState(config, database, events);
@@ -67,6 +78,7 @@ export async function startPipeline(
     keeper,
     broker,
     metrics,
+    said,
     publish: (records, receivedUs) => publishText(JSON.stringify(records), records.length, receivedUs),
     publishText,
     async drained() {
