@@ -12,6 +12,7 @@ import type { Database } from '../../src/storage/database.js';
 import { DeviceDirectory } from '../../src/storage/device-directory.js';
 import { EmbeddedDatabase } from '../../src/storage/embedded-database.js';
 import { migrate } from '../../src/storage/migrator.js';
+import { putNewDatabase } from './new-database.js';
 import { createTemporaryDirectory } from './temporary-directory.js';
 
 export interface ConsoleServer {
@@ -28,6 +29,7 @@ export async function startConsoleServer({
   alertChannels = [],
 }: { port?: number; webRoot?: string; alertChannels?: readonly AlertChannel[] } = {}): Promise<ConsoleServer> {
   const directory = createTemporaryDirectory('console');
+  putNewDatabase(directory.path);
   const config = loadConfig({ environment: {}, overrides: { 'http.port': port, dataDir: directory.path } });
   const metrics = new Metrics();
   const events = createEvents(createLogger('error'), metrics);

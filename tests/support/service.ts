@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from './client.js';
 import { freePort } from './free-port.js';
+import { putNewDatabase } from './new-database.js';
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,12 +25,14 @@ export interface Service {
 /** The program with these arguments. */
 export const downhole = (...args: string[]): [string, ...string[]] => [process.execPath, CLI, ...args];
 
-/** Starts the service on a free port and waits until it is ready. */
+/** Starts the service on a free port and waits until it is ready. A data directory without a database gets a new one. */
 export async function startService(
   dataDir: string,
   environment: Record<string, string> = {},
   command: readonly [string, ...string[]] = downhole('up'),
 ): Promise<Service> {
+  // `npm start` is the first start of a user, database and all.
+  if (command[0] === process.execPath && environment['DOWNHOLE_DATABASE_URL'] === undefined) putNewDatabase(dataDir);
   const port = await freePort();
   const child = spawn(command[0], command.slice(1), {
     cwd: REPOSITORY,

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { acquireDirectoryLock } from '../../src/storage/directory-lock.js';
 import { openDatabase } from '../../src/storage/open-database.js';
 import type { Database } from '../../src/storage/database.js';
+import { putNewDatabase } from './new-database.js';
 import { recordEvents } from './record-events.js';
 import { createTemporaryDirectory } from './temporary-directory.js';
 
@@ -37,6 +38,7 @@ const embedded: TimescaleTarget = {
   name: 'embedded',
   async open() {
     const directory = createTemporaryDirectory('timescale');
+    putNewDatabase(directory.path);
     const config = { dataDir: directory.path, database: { ...SERVER_SETTINGS, url: '' } };
     const lock = await acquireDirectoryLock(directory.path, { command: 'test' });
     const database = await openDatabase(config, recordEvents());
