@@ -4,7 +4,6 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { planImport, type PlannedFile } from '../../src/gateway/import/plan-import.js';
 import { readMapping } from '../../src/gateway/import/read-mapping.js';
 import type { SourceRow } from '../../src/gateway/import/source-row.js';
@@ -13,8 +12,18 @@ import { fillBatch } from '../../src/pipeline/prepared-batch.js';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
 import { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 
-const MAPPING = fileURLToPath(new URL('../../../examples/skab/mapping.yaml', import.meta.url));
 const FOLDERS = ['valve1', 'valve2', 'other', 'anomaly-free'] as const;
+
+const HEADERS = {
+  schemaVersion: 1,
+  contentType: 'application/json',
+  records: 1,
+  receivedUs: null,
+  source: 'benchmark',
+} as const;
+
+/** Is told what is left out of a file. */
+type OnProblem = (problem: string) => void;
 
 export interface PumpFile {
   /** `valve1/0` */
@@ -27,9 +36,11 @@ export interface PumpFile {
 
 /**
  * Reads every file of the known folders below `root`, whichever are there.
- * @throws OperationalError that names the file (and line) that cannot be read
+ * @param mapping file of the mapping of their columns
+ * @param onProblem is told which rows are left out, and why: they are no readings, or have no label
+ * @throws OperationalError that names the file that cannot be read
  */
-export async function readPumpFiles(root: string): Promise<PumpFile[]> {
+export async function readPumpFiles(root: string, mapping: string, onProblem: OnProblem): Promise<PumpFile[]> {
   const files: PumpFile[] = [];
   for (const folder of FOLDERS) {
     const directory = join(root, folder);
@@ -38,7 +49,13 @@ export async function readPumpFiles(root: string): Promise<PumpFile[]> {
     names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     for (const name of names) {
       files.push(
-        await readPumpFile(join(directory, name), `${folder}/${name.slice(0, -4)}`, folder !== 'anomaly-free'),
+        await readPumpFile(
+          join(directory, name),
+          `${folder}/${name.slice(0, -4)}`,
+          folder !== 'anomaly-free',
+          mapping,
+          onProblem,
+        ),
       );
     }
   }
@@ -50,52 +67,48 @@ export async function readPumpFiles(root: string): Promise<PumpFile[]> {
   return files;
 }
 
-async function readPumpFile(path: string, name: string, isLabelled: boolean): Promise<PumpFile> {
-  const mappingText = readFileSync(MAPPING, 'utf8');
-  const mapping = readMapping(mappingText, MAPPING);
+async function readPumpFile(
+  path: string,
+  name: string,
+  isLabelled: boolean,
+  mappingFile: string,
+  onProblem: OnProblem,
+): Promise<PumpFile> {
+  const mappingText = readFileSync(mappingFile, 'utf8');
+  const mapping = readMapping(mappingText, mappingFile);
   const [file] = await planImport({ files: [path], mapping, mappingText, deviceId: name });
   const { source, mapper, envelope } = file as PlannedFile;
   const records: string[] = [];
-  const labels: number[] = [];
+  const recordLabels: number[] = [];
+  const leftOut: string[] = [];
   for await (const rows of source.rows()) {
     for (const row of rows) {
-      if (row.problem !== undefined) throw unreadable(path, row.line, row.problem);
-      records.push(mapper.map(row).json);
-      labels.push(isLabelled ? labelOf(row, path) : 0);
+      const label = isLabelled ? labelOf(row) : 0;
+      if (row.problem === undefined && label !== undefined) {
+        records.push(mapper.map(row).json);
+        recordLabels.push(label);
+      } else leftOut.push(`line ${row.line}: ${row.problem ?? 'the column "anomaly" has to hold 0 or 1'}`);
     }
   }
-  const rows = toBatch(`${envelope}${records.join(',')}]}`, records.length, path);
+  const rows = new ReadingBatch(Math.max(records.length, 1));
+  const devices = new DeviceTable({ maxDevices: 1, expectedChannels: [] });
+  const labels: number[] = [];
+  // One by one, so that a row that is no reading takes its label along.
+  records.forEach((record, index) => {
+    const body = Buffer.from(`${envelope}${record}]}`);
+    const [refused] = fillBatch([{ body, headers: HEADERS }], Date.now() * 1000, rows, devices);
+    if (refused === undefined) labels.push(recordLabels[index] as number);
+    else leftOut.push(refused.rejection.message);
+  });
+  if (leftOut.length > 0) onProblem(`${path}: ${leftOut.length} rows are left out, the first because ${leftOut[0]}`);
   return { name, rows, labels: isLabelled ? Uint8Array.from(labels) : undefined };
 }
 
-function labelOf(row: SourceRow, path: string): number {
+/** What the row is labelled; undefined where it is not. */
+function labelOf(row: SourceRow): number | undefined {
   const label = Number(row.values[row.names.indexOf('anomaly')]);
-  if (label === 0 || label === 1) return label;
-  throw unreadable(path, row.line, 'the column "anomaly" has to hold 0 or 1');
+  return label === 0 || label === 1 ? label : undefined;
 }
-
-function toBatch(body: string, records: number, path: string): ReadingBatch {
-  const batch = new ReadingBatch(Math.max(records, 1));
-  const devices = new DeviceTable({ maxDevices: 1, expectedChannels: [] });
-  const headers = {
-    schemaVersion: 1,
-    contentType: 'application/json',
-    records,
-    receivedUs: null,
-    source: 'benchmark',
-  } as const;
-  const refused = fillBatch([{ body: Buffer.from(body), headers }], Date.now() * 1000, batch, devices);
-  const [first] = refused;
-  if (first !== undefined)
-    throw new OperationalError(
-      'file_unreadable',
-      `${path}: ${refused.length} rows are no readings, the first because ${first.rejection.message}; correct or remove the file.`,
-    );
-  return batch;
-}
-
-const unreadable = (path: string, line: number, problem: string): OperationalError =>
-  new OperationalError('file_unreadable', `${path}:${line}: ${problem}; correct or remove the file.`);
 
 /** A copy to evaluate, or to spoil. */
 export function copyOf(rows: ReadingBatch): ReadingBatch {

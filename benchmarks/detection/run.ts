@@ -2,7 +2,7 @@
  * `npm run --silent bench:detection -- [--data DIR] [--json]`: the detector of the product on labelled pump data, by the
  * protocol of docs/detection.md.
  */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { OperationalError } from '../../src/telemetry/operational-error.js';
@@ -14,11 +14,15 @@ import { simulatedPumps } from './simulated-pumps.js';
 import { LEVEL_SHIFT, Z_SCORES } from './subjects.js';
 import { recordsPerSecond } from './throughput.js';
 
-const DATA = fileURLToPath(new URL('../../../examples/skab/data', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../../examples/skab', import.meta.url));
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { data: { type: 'string', default: DATA }, json: { type: 'boolean' } } });
-  const files = await readPumpFiles(resolve(values.data));
+  const { values } = parseArgs({
+    options: { data: { type: 'string', default: join(EXAMPLE, 'data') }, json: { type: 'boolean' } },
+  });
+  const files = await readPumpFiles(resolve(values.data), join(EXAMPLE, 'mapping.yaml'), (problem) => {
+    process.stderr.write(`${problem}\n`);
+  });
   const labelled = files.filter(isLabelled);
   const tallies = tallyFiles(LEVEL_SHIFT, labelled);
   const figures: Figures = {

@@ -8,7 +8,7 @@ import { TemperatureBaseline } from '../../src/pipeline/quality/temperature-base
 import { FrozenZScore, RollingZScore } from './z-score-peers.js';
 
 /** Makes a fresh one, which knows nothing. */
-export type Subject = () => Evaluator;
+export type Subject = () => Pick<Evaluator, 'evaluate'>;
 
 function around(makeDetector: (baseline: TemperatureBaseline) => Detector): Subject {
   return () => {
