@@ -109,6 +109,36 @@ const NORMAL: readonly ({ readonly name: string } & TraceSpec)[] = [
       casing_pressure: undefined,
     }),
   },
+  {
+    name: 'each tenth reading lost, every ten seconds',
+    ...fine,
+    intervalSeconds: 10,
+    beforeSeconds: 7200,
+    duringSeconds: 28_800,
+    course: ({ random }) => {
+      const some = (): number | undefined => (random() > 0.85 ? undefined : 1);
+      return { temperature: some(), vibration: some(), pressure: some(), flow_rate: some(), intake_pressure: some() };
+    },
+  },
+  {
+    name: 'four hertz faster for good, every five minutes',
+    ...minutely,
+    intervalSeconds: 300,
+    beforeSeconds: 200_000,
+    duringSeconds: 100_000,
+    without: ['flow_rate'],
+    course: () => ({ ...speed(1.08), motor_temperature: 1.08 }),
+  },
+  {
+    name: 'drawn down after a start',
+    ...fine,
+    beforeSeconds: 1200,
+    duringSeconds: 7200,
+    course: ({ t, ramp }) => {
+      if (t < 300) return STOPPED;
+      return { intake_pressure: 1 - 0.45 * (1 - Math.exp(-(t - 300) / 2400)), flow_rate: 1 - 0.06 * ramp(7200) };
+    },
+  },
 ];
 
 describe('operation is not a fault', () => {

@@ -32,7 +32,8 @@ function rankingOf(spec: TraceSpec, change: (values: Float32Array) => void = () 
   const { fine } = history;
   const during = fine.select(0, fine.length, (at) => fine.fromUs(at) >= ONSET_US);
   const before = fine.select(0, fine.length, (at) => fine.toUs(at) < ONSET_US);
-  return diagnose(symptomsOf(createReference(before, frequencyOf(during)), during, history.stillMask));
+  const circumstances = { stillMask: history.stillMask, goneMask: 0, operatedUs: Number.NEGATIVE_INFINITY };
+  return diagnose(symptomsOf(createReference(before, frequencyOf(during)), during, circumstances));
 }
 
 const confidenceIn = (ranking: readonly Diagnosis[], name: ConditionName): number =>

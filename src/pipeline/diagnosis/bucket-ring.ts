@@ -71,6 +71,11 @@ export class BucketRing {
     return ((this.#flags[this.#place(at)] as number) & EXCLUDED) !== 0;
   }
 
+  /** Whether there ever was a reading of the channel at a catalogue position. */
+  hasHad(index: number): boolean {
+    return this.#slots[index] !== NO_SLOT;
+  }
+
   exclude(at: number): void {
     const place = this.#place(at);
     this.#flags[place] = (this.#flags[place] as number) | EXCLUDED;

@@ -40,6 +40,7 @@ const YET_TO_COME = 0.3;
 const BLIND = 0.55;
 /** The affinity laws are an approximation: what was compared over a change of speed counts for less. */
 const OTHER_SPEED = 0.85;
+const LOST = 0.9;
 /** Buckets of normal operation that make a good reference, and what a poor one leaves of the confidence. */
 const GOOD_REFERENCE = 18;
 const POOR_REFERENCE = 0.8;
@@ -49,6 +50,20 @@ export function diagnose(symptoms: Symptoms): Diagnosis[] {
   return CONDITION_NAMES.map((condition) => judge(condition, symptoms))
     .filter(({ confidence }) => confidence > WORTH_A_REASON)
     .toSorted((a, b) => b.confidence - a.confidence);
+}
+
+/** Falls of current and flow that nothing but a fault brings while the pump turns as before. */
+const LOAD_FALLS: Sight = { sees: 'falls', channel: 'motor_current', slight: 0.15, clear: 0.25 };
+const FLOW_FALLS: Sight = { sees: 'falls', channel: 'flow_rate', slight: 0.3, clear: 0.6 };
+
+/**
+ * Whether the motor has lost its load, and the flow with it where that is known: gas, a broken shaft and a closed valve all begin so, and are told
+ * apart only later.
+ */
+export function hasLostItsLoad(symptoms: Symptoms): boolean {
+  const flow = look(FLOW_FALLS, symptoms).agreement;
+  const isOtherSpeed = symptoms.isOtherSpeed || symptoms.reference.isConverted;
+  return look(LOAD_FALLS, symptoms).agreement >= LOST && (Number.isNaN(flow) || flow >= LOST) && !isOtherSpeed;
 }
 
 /** The likeliest condition, if it fits. */

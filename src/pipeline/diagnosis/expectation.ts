@@ -28,6 +28,8 @@ export type Sight =
   | { readonly sees: 'below' | 'above'; readonly channel: ChannelName; readonly share: number }
   /** Lasts so long, seconds. */
   | { readonly sees: 'lasting'; readonly seconds: number }
+  /** The pump was neither started nor changed its speed for so long, seconds. */
+  | { readonly sees: 'settled'; readonly seconds: number }
   | { readonly sees: 'gauge lost' | 'one still' };
 
 export interface Verdict {
@@ -50,6 +52,8 @@ export function look(sight: Sight, symptoms: Symptoms): Verdict {
   switch (sight.sees) {
     case 'lasting':
       return lasting(sight.seconds, symptoms.lastsSeconds);
+    case 'settled':
+      return settled(sight.seconds, symptoms.settledSeconds);
     case 'gauge lost':
       return gaugeLost(symptoms);
     case 'one still':
@@ -142,6 +146,13 @@ function lasting(seconds: number, lastsSeconds: number): Verdict {
   return {
     agreement: 2 * ramp(lastsSeconds, 0.4 * seconds, seconds) - 1,
     words: () => `it has been going on for ${duration(lastsSeconds)}`,
+  };
+}
+
+function settled(seconds: number, settledSeconds: number): Verdict {
+  return {
+    agreement: 2 * ramp(settledSeconds, 0.5 * seconds, seconds) - 1,
+    words: () => `the pump was last started, or changed its speed, ${duration(settledSeconds)} ago`,
   };
 }
 

@@ -6,17 +6,20 @@
 import type { ConditionName } from '../../telemetry/conditions.js';
 import type { OperatingState } from '../../telemetry/operating-state.js';
 import type { StateReader, StateWriter } from '../state-bytes.js';
+import { goneMask } from './absence.js';
 import { BucketHistory } from './bucket-history.js';
-import { BucketRing, ringOf } from './bucket-ring.js';
-import { diagnose, type Diagnosis } from './diagnose.js';
-import { createReference, frequencyOf, type Reference } from './reference.js';
+import { type Bucket, BucketRing, ringOf } from './bucket-ring.js';
+import { creepOf } from './creep.js';
+import { diagnose, type Diagnosis, hasLostItsLoad } from './diagnose.js';
+import { createReference, frequencyAtEnd, type Reference } from './reference.js';
 import { ReferenceCache } from './reference-cache.js';
 import { SIGNATURES } from './signatures.js';
-import { symptomsOf } from './symptoms.js';
+import { type Circumstances, type Symptoms, symptomsOf } from './symptoms.js';
 
 /** Something that fits a signature, from its onset to the last moment at which it was seen. */
 export interface Finding {
-  readonly condition: ConditionName;
+  /** undefined: something is certainly wrong, and it has no name yet. */
+  readonly condition: ConditionName | undefined;
   readonly onsetUs: number;
   readonly foundUs: number;
   readonly lastSeenUs: number;
@@ -37,7 +40,8 @@ interface Window {
 
 /** What one look at a window found. */
 interface Look {
-  readonly diagnosis: Diagnosis;
+  readonly condition: ConditionName | undefined;
+  readonly confidence: number;
   readonly ranking: readonly Diagnosis[];
   readonly window: Window;
   readonly onsetUs: number;
@@ -45,7 +49,6 @@ interface Look {
 
 /** What was found once, and has to be found again; `window` is the number of the one that saw it first. */
 interface Suspicion {
-  readonly condition: ConditionName;
   readonly window: number;
   readonly looks: number;
   readonly onsetUs: number;
@@ -71,8 +74,10 @@ const WINDOWS: readonly Window[] = [...FINE_WINDOWS, ...COARSE_WINDOWS];
 const OPENS = 0.58;
 const OPENS_UNSETTLED = 0.75;
 const SETTLED_AFTER_US = 1800e6;
-/** Looks in a row that have to agree. */
+/** Looks in a row that have to find something. */
 const CONFIRMATIONS = 2;
+/** Confidence that needs no second look, where it does not rest on single records. */
+const SURE = 0.85;
 /** Confidence down to which it is still going on. */
 const STAYS = 0.25;
 const STILL_ON_BUCKETS = 10;
@@ -94,6 +99,11 @@ export class FaultWatch {
     return this.#finding;
   }
 
+  get #circumstances(): Circumstances {
+    const { stillMask, fine, operatedUs } = this.#history;
+    return { stillMask, goneMask: goneMask(fine), operatedUs };
+  }
+
   /** Takes the next record of the device (values from `base` on). @returns whether it looked again */
   add(timestampUs: number, values: Float32Array, base: number, state: OperatingState): boolean {
     const { fine, coarse } = this.#history;
@@ -110,7 +120,9 @@ export class FaultWatch {
     else this.#follow(this.#finding, fine.toUs(last));
     if (coarse.length > 0 && coarse.toUs(coarse.length - 1) !== coarseUs) {
       this.#coarseCount++;
-      if (this.#finding === undefined) this.#search(coarse, COARSE_WINDOWS, this.#coarseCount);
+      const isDue = COARSE_WINDOWS.some(({ every }) => this.#coarseCount % every === 0);
+      if (isDue && this.#finding === undefined)
+        this.#search(ringOf(creepOf(allOf(coarse))), COARSE_WINDOWS, this.#coarseCount);
     }
     return true;
   }
@@ -126,15 +138,17 @@ export class FaultWatch {
   /** Diagnoses from a time on, with what was before it as the measure; empty where there is too little of either. */
   rank(sinceUs: number): readonly Diagnosis[] {
     const { fine, coarse } = this.#history;
-    const buckets = fine.length > 0 && fine.fromUs(0) < sinceUs ? fine : coarse;
+    const isCreeping = this.#finding !== undefined && isSlow(this.#finding);
+    const isRecent = fine.length > 0 && fine.fromUs(0) < sinceUs;
+    const buckets = isRecent ? fine : isCreeping ? ringOf(creepOf(allOf(coarse))) : coarse;
     const during = buckets.select(0, buckets.length, (at) => buckets.toUs(at) >= sinceUs && buckets.isSteady(at));
     const before =
-      this.#before.length > 0
-        ? this.#before.select(0, this.#before.length)
+      this.#before.length > 0 && (isRecent || !isCreeping)
+        ? allOf(this.#before)
         : buckets.select(0, buckets.length, (at) => buckets.toUs(at) < sinceUs && isNormal(buckets, at));
     if (during.length === 0 || before.length < 3) return [];
-    const reference = createReference(before, frequencyOf(during));
-    return diagnose(symptomsOf(reference, during, this.#history.stillMask));
+    const reference = createReference(before, frequencyAtEnd(during));
+    return diagnose(symptomsOf(reference, during, this.#circumstances));
   }
 
   save(writer: StateWriter): void {
@@ -175,11 +189,16 @@ export class FaultWatch {
       if (count % window.every !== 0 || buckets.records(last) < (window.leastRecords ?? 1)) continue;
       const from = buckets.length - window.buckets;
       if (from < window.leastBefore || hasUnsteady(buckets, from)) continue;
-      const ranking = this.#look(buckets, window, count);
-      const diagnosis = ranking.find(({ condition }) => isCoarse || SIGNATURES[condition].isSlow !== true);
-      const isEnough = diagnosis !== undefined && diagnosis.confidence >= this.#opensAt(buckets);
-      if (isEnough && diagnosis.confidence > (found?.diagnosis.confidence ?? 0))
-        found = { diagnosis, ranking, window, onsetUs: buckets.fromUs(from) };
+      const symptoms = this.#look(buckets, window, count);
+      if (symptoms === undefined) continue;
+      const ranking = diagnose(symptoms);
+      const best = ranking.find(({ condition }) => isCoarse || SIGNATURES[condition].isSlow !== true);
+      const opensAt = this.#opensAt(buckets);
+      const isLost = opensAt === OPENS && hasLostItsLoad(symptoms);
+      const confidence = Math.max(best?.confidence ?? 0, isLost ? OPENS : 0);
+      const isEnough = confidence >= opensAt;
+      if (isEnough && confidence > (found?.confidence ?? 0))
+        found = { condition: best?.condition, confidence, ranking, window, onsetUs: buckets.fromUs(from) };
       // The window that raised the suspicion looked again, and it was nothing.
       else if (!isEnough && this.#suspected?.window === WINDOWS.indexOf(window)) this.#suspected = undefined;
     }
@@ -191,16 +210,20 @@ export class FaultWatch {
     return lastUs - this.#history.operatedUs < SETTLED_AFTER_US ? OPENS_UNSETTLED : OPENS;
   }
 
-  #suspect(buckets: BucketRing, { diagnosis, ranking, window, onsetUs: seenUs }: Look, isCoarse: boolean): void {
-    const { condition } = diagnosis;
-    const known = this.#suspected?.condition === condition ? this.#suspected : undefined;
+  #suspect(buckets: BucketRing, look: Look, isCoarse: boolean): void {
+    const { condition, confidence, ranking, window, onsetUs: seenUs } = look;
+    // Whatever its name: that something is wrong is what has to be confirmed.
+    const known = this.#suspected;
     const onsetUs = Math.min(known?.onsetUs ?? seenUs, seenUs);
     const looks = (known?.looks ?? 0) + 1;
-    this.#suspected = { condition, window: known?.window ?? WINDOWS.indexOf(window), looks, onsetUs };
-    if (looks < CONFIRMATIONS && !isCoarse) return;
-    const nowUs = buckets.toUs(buckets.length - 1);
-    const isBefore = (at: number): boolean => buckets.toUs(at) < onsetUs && isNormal(buckets, at);
-    this.#before = ringOf(buckets.select(0, buckets.length, isBefore));
+    this.#suspected = { window: known?.window ?? WINDOWS.indexOf(window), looks, onsetUs };
+    const last = buckets.length - 1;
+    const isSure = confidence >= SURE && buckets.records(last) > 1;
+    if (looks < CONFIRMATIONS && !isSure && !isCoarse) return;
+    const nowUs = buckets.toUs(last);
+    const all = isCoarse ? this.#history.coarse : buckets;
+    const isBefore = (at: number): boolean => all.toUs(at) < onsetUs && isNormal(all, at);
+    this.#before = ringOf(all.select(0, all.length, isBefore));
     this.#normal = undefined;
     this.#finding = { condition, onsetUs, foundUs: nowUs, lastSeenUs: nowUs, ranking };
     this.#suspected = undefined;
@@ -208,23 +231,23 @@ export class FaultWatch {
       for (let at = 0; at < ring.length; at++) if (ring.toUs(at) >= onsetUs) ring.exclude(at);
   }
 
-  /** The ranking of a window that ends now. */
-  #look(buckets: BucketRing, window: Window, count: number): readonly Diagnosis[] {
+  /** What is different in a window that ends now. */
+  #look(buckets: BucketRing, window: Window, count: number): Symptoms | undefined {
     const from = buckets.length - window.buckets;
     const during = buckets.select(from, buckets.length);
-    const frequencyHz = frequencyOf(during);
+    const frequencyHz = frequencyAtEnd(during);
     const place = WINDOWS.indexOf(window);
     const kept = this.#references.get(place);
-    const isCoarse = buckets === this.#history.coarse;
-    const refreshAfter = isCoarse ? 4 : Math.min(12, Math.max(1, buckets.length >> 3));
+    // What creeps is laid out anew each time.
+    const refreshAfter = buckets === this.#history.fine ? Math.min(12, Math.max(1, buckets.length >> 3)) : 0;
     let reference = kept?.reference;
     if (kept === undefined || count - kept.atCount >= refreshAfter || Math.abs(frequencyHz - kept.frequencyHz) > 0.3) {
       const before = buckets.select(0, from, (at) => isNormal(buckets, at));
-      if (before.length < window.leastBefore) return [];
+      if (before.length < window.leastBefore) return undefined;
       reference = createReference(before, frequencyHz);
       this.#references.set(place, { atCount: count, frequencyHz, reference });
     }
-    return diagnose(symptomsOf(reference as Reference, during, this.#history.stillMask));
+    return symptomsOf(reference as Reference, during, this.#circumstances);
   }
 
   /** Whether what was found is still there. */
@@ -233,17 +256,21 @@ export class FaultWatch {
     const isRecent = (at: number): boolean => fine.isSteady(at) && fine.toUs(at) >= finding.onsetUs;
     const recent = fine.select(fine.length - STILL_ON_BUCKETS, fine.length, isRecent);
     if (recent.length === 0 || this.#before.length === 0) return;
-    const frequencyHz = frequencyOf(recent);
+    const frequencyHz = frequencyAtEnd(recent);
     if (this.#normal === undefined || Math.abs(this.#normal.frequencyHz - frequencyHz) > 0.3) {
       const before = this.#before.select(0, this.#before.length);
       this.#normal = { frequencyHz, reference: createReference(before, frequencyHz) };
     }
-    const ranking = diagnose(symptomsOf(this.#normal.reference, recent, this.#history.stillMask));
-    const isSlow = SIGNATURES[finding.condition].isSlow === true;
+    const symptoms = symptomsOf(this.#normal.reference, recent, this.#circumstances);
+    const isStill = (diagnose(symptoms)[0]?.confidence ?? 0) >= STAYS || hasLostItsLoad(symptoms);
     // A slow one is not to be seen in a minute: it goes on as long as the pump does.
-    if (isSlow || (ranking[0]?.confidence ?? 0) >= STAYS) finding.lastSeenUs = nowUs;
+    if (isStill || isSlow(finding)) finding.lastSeenUs = nowUs;
   }
 }
+
+const isSlow = ({ condition }: Finding): boolean => condition !== undefined && SIGNATURES[condition].isSlow === true;
+
+const allOf = (buckets: BucketRing): Bucket[] => buckets.select(0, buckets.length);
 
 const NOTHING = new BucketRing(0);
 

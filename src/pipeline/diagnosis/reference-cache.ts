@@ -5,6 +5,7 @@
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
 import { type StateReader, StateMismatch, type StateWriter } from '../state-bytes.js';
 import type { Reference } from './reference.js';
+import { UNREST_LAGS } from './unrest.js';
 
 export interface KeptReference {
   /** Buckets that there had been when it was made. */
@@ -14,14 +15,16 @@ export interface KeptReference {
   readonly reference: Reference;
 }
 
-/** Per window, before its four lists of figures: when and what for; and what the reference says of itself. */
+/** Per window, before its lists of figures: when and what for; and what the reference says of itself. */
 const AT_COUNT = 0;
 const FOR_HZ = 1;
 const BUCKETS = 2;
 const OWN_HZ = 3;
 const IS_CONVERTED = 4;
 const LISTS = 5;
-const SIZE = LISTS + 4 * CHANNEL_COUNT;
+/** Middle, spread, roughness, and unrest over each distance. */
+const UNREST = 3;
+const SIZE = LISTS + (UNREST + UNREST_LAGS.length) * CHANNEL_COUNT;
 
 export class ReferenceCache {
   #figures = new Float64Array(0);
@@ -45,7 +48,7 @@ export class ReferenceCache {
         middle: list(0),
         spread: list(1),
         roughness: list(2),
-        unrest: list(3),
+        unrest: UNREST_LAGS.map((_, which) => list(UNREST + which)),
       },
     };
   }
@@ -62,7 +65,7 @@ export class ReferenceCache {
       at,
     );
     const { middle, spread, roughness, unrest } = reference;
-    for (const [which, list] of [middle, spread, roughness, unrest].entries())
+    for (const [which, list] of [middle, spread, roughness, ...unrest].entries())
       this.#figures.set(list, at + LISTS + which * CHANNEL_COUNT);
   }
 

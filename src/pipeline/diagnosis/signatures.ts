@@ -24,6 +24,7 @@ const expects = (weight: number, sight: Sight): Expectation => ({ sight, weight 
 const HOUR = 3600;
 const currentFalls: Sight = { sees: 'falls', channel: 'motor_current', slight: 0.06, clear: 0.25 };
 const currentUnrest: Sight = { sees: 'unrest', channel: 'motor_current' };
+const intakeFallsFar: Sight = { sees: 'falls', channel: 'intake_pressure', slight: 0.05, clear: 0.2, absence: 1 };
 const intakeUnrest: Sight = { sees: 'unrest', channel: 'intake_pressure' };
 const flowUnrest: Sight = { sees: 'unrest', channel: 'flow_rate', absence: 0 };
 const flowStops: Sight = { sees: 'falls', channel: 'flow_rate', slight: 0.5, clear: 0.9 };
@@ -67,9 +68,20 @@ export const SIGNATURES: Readonly<Record<ConditionName, Signature>> = {
     ],
   },
   pump_off: {
-    needs: [[{ sees: 'falls', channel: 'intake_pressure', slight: 0.1, clear: 0.3, absence: 1 }]],
+    needs: [
+      [intakeFallsFar],
+      // After a start the intake falls, and is meant to.
+      [
+        { sees: 'settled', seconds: 3 * HOUR },
+        { sees: 'falls', channel: 'flow_rate', slight: 0.25, clear: 0.5 },
+        { sees: 'falls', channel: 'motor_current', slight: 0.1, clear: 0.25 },
+      ],
+    ],
     expects: [
-      expects(3, { sees: 'falls', channel: 'intake_pressure', slight: 0.1, clear: 0.3 }),
+      expects(3, intakeFallsFar),
+      expects(1.5, { sees: 'swift', channel: 'intake_pressure' }),
+      expects(1, { sees: 'not rising', channel: 'flow_rate', within: 0.04 }),
+      expects(1, { sees: 'not rising', channel: 'motor_current', within: 0.04 }),
       expects(1.5, { sees: 'gradual', channel: 'intake_pressure' }),
       expects(1.5, { sees: 'falls', channel: 'motor_current', slight: 0.03, clear: 0.12, absence: 0.15 }),
       expects(1.5, { sees: 'falls', channel: 'flow_rate', slight: 0.04, clear: 0.2, absence: 0.15 }),
@@ -96,7 +108,7 @@ export const SIGNATURES: Readonly<Record<ConditionName, Signature>> = {
   deadhead: {
     needs: [
       [wellheadRises, dischargeRises],
-      [flowStops, { sees: 'falls', channel: 'motor_current', slight: 0.08, clear: 0.25 }],
+      [flowStops, { sees: 'falls', channel: 'motor_current', slight: 0.12, clear: 0.3 }],
     ],
     expects: [
       expects(2.5, wellheadRises),
