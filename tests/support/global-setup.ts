@@ -17,7 +17,9 @@ const run = (script: string, ...args: string[]): void => {
     execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: 'pipe', encoding: 'utf8' });
   } catch (error) {
     const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
-    throw new Error(`The program does not compile or has no database, so nothing can be tested.\n${output}`, { cause: error });
+    throw new Error(`The program does not compile or has no database, so nothing can be tested.\n${output}`, {
+      cause: error,
+    });
   }
 };
 
