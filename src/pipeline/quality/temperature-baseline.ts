@@ -38,6 +38,9 @@ export class TemperatureBaseline {
   #mean = new Float64Array(INITIAL_CAPACITY);
   #variance = new Float64Array(INITIAL_CAPACITY);
   #count = new Float64Array(INITIAL_CAPACITY);
+  /** The last step, and what it weighs: devices mostly report at the same interval, and the exponential function is dear. */
+  #stepUs = 0;
+  #stepWeight = 0;
   #timeUs = new Float64Array(INITIAL_CAPACITY).fill(Number.NEGATIVE_INFINITY);
 
   constructor(options: BaselineOptions) {
@@ -80,7 +83,11 @@ export class TemperatureBaseline {
       this.#mean[device] = value;
       return;
     }
-    const weight = Math.max(1 - Math.exp(-Math.min(elapsedUs, MAX_STEP_US) / this.#timeConstantUs), 1 / count);
+    if (elapsedUs !== this.#stepUs) {
+      this.#stepUs = elapsedUs;
+      this.#stepWeight = 1 - Math.exp(-Math.min(elapsedUs, MAX_STEP_US) / this.#timeConstantUs);
+    }
+    const weight = Math.max(this.#stepWeight, 1 / count);
     const mean = this.#mean[device] as number;
     let delta = value - mean;
     if (count > this.#warmUp) {

@@ -40,7 +40,7 @@ export class GaugeLoss {
   }
 
   /**
-   * Takes a record of a pump that does not stand.
+   * Takes a record of a pump that does not stand; one without news changes nothing.
    * @param present channels that it has, and `changed` those of them whose value differs from the one before
    * @returns whether the gauge is lost
    */
@@ -53,6 +53,7 @@ export class GaugeLoss {
     values: Float32Array,
     base: number,
   ): boolean {
+    if (present === 0) return this.#memory.masks[device * MASKS + LOST] === 1;
     if ((changed & GAUGE) !== 0 || isHeard(present & GAUGE, values, base)) {
       this.#hear(device, present & GAUGE);
       return false;

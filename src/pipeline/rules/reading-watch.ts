@@ -27,7 +27,7 @@ import {
   SUSPECT,
   TIMES,
 } from './reading-memory.js';
-import { RuleProfiles, type RuleSettings } from './rule-settings.js';
+import { RuleProfiles } from './rule-settings.js';
 
 const UNLIMITED = new Float64Array(CHANNEL_COUNT).fill(Number.POSITIVE_INFINITY);
 
@@ -35,21 +35,13 @@ export class ReadingWatch {
   /** What was found in the record taken last: quality flags, and the cause (−1: none). */
   flags = 0;
   cause = -1;
-  /** Channels of the device that are frozen, bit = catalogue position. */
-  frozen = 0;
   readonly #memory = new ReadingMemory();
   readonly #profiles = new RuleProfiles();
   readonly #rate = new RateOfChange(this.#memory);
   readonly #frozen = new FrozenValue(this.#memory);
   readonly #gauge = new GaugeLoss(this.#memory);
-  // Of the record at hand: its channels, those that repeat their last value, and those that are news.
-  #present = 0;
-  #equal = 0;
-  #news = 0;
-  #timestampUs = 0;
-  #seenUs = 0;
-  /** Channels that the record before had as well. */
-  #continuing = 0;
+  /** Of the record at hand, by channel: what stood before a value that has to be looked at more closely. */
+  readonly #before = new Float32Array(CHANNEL_COUNT);
   #tooFast = 0;
 
   reserve(deviceCount: number): void {
@@ -60,65 +52,36 @@ export class ReadingWatch {
     this.#profiles.set(device, profile);
   }
 
-  /** Takes row `row`, whose operating state is known. @returns mask of the channels that it has */
+  /**
+   * Takes row `row`, whose operating state is known. @returns mask of the channels that it has
+   *
+   * The loop is what every record goes through: it makes no call, so that the processor has the arrays at hand.
+   */
   take(batch: ReadingBatch, row: number, device: number): number {
     const state = batch.operatingState[row] as OperatingState;
+    const { values } = batch;
     const base = row * CHANNEL_COUNT;
     this.flags = 0;
     this.cause = -1;
     if (state === OperatingState.off) {
-      this.frozen = 0;
       this.#memory.rest(device);
-      return presentChannels(batch.values, base);
+      return presentChannels(values, base);
     }
-    const { masks } = this.#memory;
-    const at = device * MASKS;
-    const isMuted = state === OperatingState.starting || state === OperatingState.transient;
-    masks[at + RESTING] = 0;
-    if (isMuted) masks[at + SUSPECT] = 0;
-    const settings = this.#profiles.of(device);
-    const closer = this.#look(device, batch.values, base, batch.timestampUs[row] as number, isMuted, settings);
-    if (closer !== 0) this.#lookCloser(device, batch.values, base, closer, isMuted, settings);
-    const present = this.#present;
-    const equal = this.#equal;
-    const changed = this.#news & ~equal;
-    const ended = (masks[at + STANDING] as number) & changed;
-    if ((equal | ended) !== 0) this.#frozen.count(device, equal, ended, batch.values, base, settings.frozenRuns);
-    masks[at + STILL] = ((masks[at + STILL] as number) & ~changed) | equal;
-    const frozen = masks[at + FROZEN] as number;
-    this.frozen = frozen;
-    const isLost =
-      this.#gauge.isUnsettled(device, changed) &&
-      this.#news !== 0 &&
-      this.#gauge.take(device, this.#timestampUs, state, this.#news, changed, batch.values, base);
-    if ((this.#tooFast | (frozen & present)) !== 0 || isLost) this.#conclude(frozen & present, isLost);
-    return present;
-  }
-
-  /**
-   * Compares the channels with their last values: the part that every record goes through. There is no call in the loop, so
-   * that the processor has the arrays at hand: nobody else may have changed them.
-   * @returns the channels that have to be looked at more closely
-   */
-  #look(
-    device: number,
-    values: Float32Array,
-    base: number,
-    timestampUs: number,
-    isMuted: boolean,
-    settings: RuleSettings,
-  ): number {
     const { masks, times, last: lasts } = this.#memory;
-    const limits = isMuted ? UNLIMITED : settings.limits;
     const at = device * MASKS;
     const first = device * CHANNEL_COUNT;
-    const before = masks[at + PRESENT] as number;
+    const timestampUs = batch.timestampUs[row] as number;
     const seenUs = times[device * TIMES + SEEN_US] as number;
+    const presentBefore = masks[at + PRESENT] as number;
     // What a second report of an instant repeats is no news.
-    const known = timestampUs === seenUs ? before : 0;
-    let special = masks[at + SUSPECT] as number;
-    if (!isMuted) special |= settings.watched & ~(masks[at + PROVEN] as number);
-    const aside = special | known;
+    const known = timestampUs === seenUs ? presentBefore : 0;
+    const settings = this.#profiles.of(device);
+    const isMuted = state === OperatingState.starting || state === OperatingState.transient;
+    const limits = isMuted ? UNLIMITED : settings.limits;
+    if (isMuted) masks[at + SUSPECT] = 0;
+    const special = isMuted
+      ? 0
+      : (masks[at + SUSPECT] as number) | (settings.watched & ~(masks[at + PROVEN] as number));
     let present = 0;
     let equal = 0;
     let closer = 0;
@@ -126,49 +89,55 @@ export class ReadingWatch {
       const value = values[base + index] as number;
       if (Number.isNaN(value)) continue;
       present |= bit;
-      if ((aside & bit) !== 0) continue;
-      const distance = Math.abs(value - (lasts[first + index] as number));
-      if (distance <= (limits[index] as number)) {
-        lasts[first + index] = value;
-        if (distance === 0) equal |= bit;
-      } else closer |= bit;
+      if ((known & bit) !== 0) continue;
+      const last = lasts[first + index] as number;
+      lasts[first + index] = value;
+      if (value === last) equal |= bit;
+      if (Math.abs(value - last) <= (limits[index] as number) && (special & bit) === 0) continue;
+      this.#before[index] = last;
+      closer |= bit;
     }
+    const news = present & ~known;
+    const changed = news & ~equal;
+    if (closer !== 0 || known !== 0 || presentBefore !== present) this.#compare(batch, row, device, present, closer);
     masks[at + PRESENT] = known | present;
+    masks[at + RESTING] = 0;
     times[device * TIMES + SEEN_US] = timestampUs;
-    this.#present = present;
-    this.#equal = equal;
-    this.#news = present & ~known;
-    this.#timestampUs = timestampUs;
-    this.#seenUs = seenUs;
-    this.#continuing = known === 0 ? before & present : 0;
-    this.#tooFast = 0;
-    const left = before & ~present;
-    if (left !== 0 && known === 0) this.#memory.noteLeft(device, left, seenUs);
-    return closer | (present & special & ~known);
+    const ended = (masks[at + STANDING] as number) & changed;
+    if ((equal | ended) !== 0) this.#frozen.count(device, equal, ended, values, base, settings.frozenRuns);
+    masks[at + STILL] = ((masks[at + STILL] as number) & ~changed) | equal;
+    const isLost =
+      this.#gauge.isUnsettled(device, changed) &&
+      this.#gauge.take(device, timestampUs, state, news, changed, values, base);
+    const frozen = (masks[at + FROZEN] as number) & present;
+    if ((this.#tooFast | frozen) !== 0 || isLost) this.#conclude(frozen, isLost);
+    return present;
   }
 
-  /** Values far away, after a suspect one, the first ones, and those of channels that are not known to be lively. */
-  #lookCloser(
-    device: number,
-    values: Float32Array,
-    base: number,
-    channels: number,
-    isMuted: boolean,
-    settings: RuleSettings,
-  ): void {
-    const { last: lasts, lastUs } = this.#memory;
-    for (let rest = channels; rest !== 0; rest &= rest - 1) {
+  /**
+   * A record that is not as the last one was: it has other channels, or values far away, after a suspect one, the first ones, or
+   * of channels that are not known to be lively.
+   */
+  #compare(batch: ReadingBatch, row: number, device: number, present: number, closer: number): void {
+    const { masks, times, lastUs } = this.#memory;
+    const timestampUs = batch.timestampUs[row] as number;
+    const seenUs = times[device * TIMES + SEEN_US] as number;
+    const before = masks[device * MASKS + PRESENT] as number;
+    const isSameInstant = timestampUs === seenUs;
+    if (!isSameInstant) this.#memory.noteLeft(device, before & ~present, seenUs);
+    const state = batch.operatingState[row] as OperatingState;
+    if (closer === 0 || state === OperatingState.starting || state === OperatingState.transient) return;
+    const settings = this.#profiles.of(device);
+    for (let rest = closer; rest !== 0; rest &= rest - 1) {
       const index = lowest(rest);
-      const at = device * CHANNEL_COUNT + index;
       const bit = 1 << index;
-      const value = values[base + index] as number;
-      const last = lasts[at] as number;
-      lasts[at] = value;
-      if (value === last) this.#equal |= bit;
-      if (isMuted || Number.isNaN(last)) continue;
-      const beforeUs = (this.#continuing & bit) === 0 ? (lastUs[at] as number) : this.#seenUs;
+      const value = batch.values[row * CHANNEL_COUNT + index] as number;
+      const last = this.#before[index] as number;
+      if (Number.isNaN(last)) continue;
+      const isContinuing = !isSameInstant && (before & bit) !== 0;
+      const beforeUs = isContinuing ? seenUs : (lastUs[device * CHANNEL_COUNT + index] as number);
       const limit = settings.limits[index] as number;
-      if (this.#rate.isTooFast(device, index, this.#timestampUs, value, last, beforeUs, limit)) this.#tooFast |= bit;
+      if (this.#rate.isTooFast(device, index, timestampUs, value, last, beforeUs, limit)) this.#tooFast |= bit;
       if (value !== last && (settings.watched & bit) !== 0) this.#frozen.learn(device, index, value, last);
     }
   }
@@ -176,6 +145,7 @@ export class ReadingWatch {
   /** A gauge that is lost explains what its channels show, and a spike is told of before what only stands. */
   #conclude(standing: number, isLost: boolean): void {
     const tooFast = this.#tooFast;
+    this.#tooFast = 0;
     if (standing !== 0) {
       this.flags |= QualityFlag.frozenReading;
       this.cause = causeOf(RuleCause.frozen, lowest(standing));
