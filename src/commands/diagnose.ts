@@ -16,6 +16,7 @@ import { printLine } from './print-table.js';
 import { readMappingFile } from './read-mapping-file.js';
 import { judgeRecording, type Judgement } from './judge-recording.js';
 import { Recording } from './recording.js';
+import { refuseEmpty } from './recording-notes.js';
 
 export interface DiagnoseOptions extends GlobalOptions {
   readonly mapping?: string;
@@ -29,12 +30,14 @@ const MOST_ALTERNATIVES = 3;
 
 /**
  * Prints the episodes of the recordings, in time order for each device.
- * @throws OperationalError `wrong_usage`, `invalid_configuration`, `file_unreadable`, `recording_too_long`
+ * @throws OperationalError `wrong_usage`, `invalid_configuration`, `file_unreadable`, `recording_too_long`,
+ * `recording_empty`
  */
 export async function diagnoseFiles(files: readonly string[], options: DiagnoseOptions): Promise<void> {
   const { config } = loadQuietly(options);
   const recording = new Recording();
   for (const file of files) await readFile(recording, file, options);
+  refuseEmpty(recording, files);
   const judgement = judgeRecording(recording, config);
   if (options.json === true) process.stdout.write(`${JSON.stringify(asJson(judgement), null, 2)}\n`);
   else printJudgement(judgement);
@@ -91,12 +94,13 @@ interface EpisodeJson {
   readonly alternatives: readonly { readonly diagnosis: string; readonly confidence: number }[];
 }
 
-function asJson({ episodes, records, rejected, devices }: Judgement): object {
+function asJson({ episodes, records, rejected, devices, notes }: Judgement): object {
   return {
     episodes: episodes.map(({ deviceId, episode }) => episodeJson(deviceId, episode)),
     records,
     rejected,
     devices,
+    notes,
   };
 }
 
@@ -123,8 +127,9 @@ function episodeJson(deviceId: string, episode: Episode): EpisodeJson {
   };
 }
 
-function printJudgement({ episodes, records, rejected, devices }: Judgement): void {
+function printJudgement({ episodes, records, rejected, devices, notes }: Judgement): void {
   for (const { deviceId, episode } of episodes) printEpisode(episodeJson(deviceId, episode), episode);
+  for (const note of notes) printLine(`note: ${note}`);
   const refused = rejected === 0 ? '' : `, ${rejected} rows refused`;
   printLine(`${episodes.length} episodes in ${records} records of ${devices} devices${refused}`);
 }

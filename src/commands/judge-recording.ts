@@ -7,20 +7,25 @@ import { EpisodeTracker } from '../pipeline/episodes/episode-tracker.js';
 import { Evaluator } from '../pipeline/evaluator.js';
 import { TemperatureBaseline } from '../pipeline/quality/temperature-baseline.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
+import { mergeRepeats } from './merge-repeats.js';
 import type { Recording } from './recording.js';
+import { recordingNotes } from './recording-notes.js';
 
 export interface Judgement {
   readonly episodes: readonly { readonly deviceId: string; readonly episode: Episode }[];
   readonly records: number;
   readonly rejected: number;
   readonly devices: number;
+  /** What whoever has made the recording should know: what was refused or merged, and what could not be judged. */
+  readonly notes: readonly string[];
 }
 
 /**
  * Judges it with the rules, the z-score and the default profile of a well. The level shifts that the pipeline finds are left out: a
  * change of the choke is one, and the signatures are tested without.
  */
-export function judgeRecording({ batch, rejected }: Recording, config: Config): Judgement {
+export function judgeRecording(recording: Recording, config: Config): Judgement {
+  const { batch, rejected } = recording;
   const devices = new DeviceTable({
     maxDevices: Number.POSITIVE_INFINITY,
     expectedChannels: config.quality.expectedChannels,
@@ -35,7 +40,9 @@ export function judgeRecording({ batch, rejected }: Recording, config: Config): 
   evaluator.reserve();
   const trackers = devices.ids.map(() => new EpisodeTracker());
   const episodes: { deviceId: string; episode: Episode }[] = [];
-  for (const row of inTimeOrder(batch)) {
+  const merged = mergeRepeats(batch, inTimeOrder(batch));
+  const notes = recordingNotes(recording, merged, devices.size);
+  for (const row of merged.rows) {
     const device = batch.device[row] as number;
     evaluator.evaluate(batch, row, row + 1);
     const episode = trackers[device]?.add(batch, row);
@@ -44,7 +51,7 @@ export function judgeRecording({ batch, rejected }: Recording, config: Config): 
   for (const [device, tracker] of trackers.entries())
     for (const episode of tracker.finish()) episodes.push({ deviceId: devices.ids[device] as string, episode });
   episodes.sort((a, b) => a.deviceId.localeCompare(b.deviceId) || a.episode.startUs - b.episode.startUs);
-  return { episodes, records: batch.length, rejected, devices: devices.size };
+  return { episodes, records: merged.rows.length, rejected, devices: devices.size, notes };
 }
 
 /** The rows by time: historians export the newest first, or a channel after the other. */

@@ -67,11 +67,82 @@ it(
   async () => {
     const missing = await runCommand(['diagnose', 'nowhere.csv']);
     expect([missing.code, missing.stdout]).toEqual([1, '']);
-    expect(missing.stderr).toContain('nowhere.csv cannot be read: ENOENT');
+    expect(missing.stderr).toContain('nowhere.csv cannot be read: there is no such file; correct the name');
     expect((await runCommand(['diagnose'])).code).toBe(2);
     const wrong = await runCommand(['diagnose', 'nowhere.csv', '--mapping', 'nowhere.yaml']);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('The mapping file nowhere.yaml cannot be read');
+  },
+  SLOW_MS,
+);
+
+/** What `diagnose --json` says of some rows. */
+async function told(name: string, rows: readonly string[], header = 'timestamp,motor_current,intake_pressure') {
+  const file = join(temporaryDirectory('diagnose'), `${name}.csv`);
+  writeFileSync(file, [header, ...rows].join('\n'));
+  const { code, stdout, stderr } = await runCommand(['diagnose', file, '--json']);
+  return { code, stderr, json: stdout === '' ? undefined : (JSON.parse(stdout) as { notes: string[] }) };
+}
+
+/** Times of a minute apart. */
+const minutes = (count: number): string[] =>
+  Array.from({ length: count }, (_, at) => formatTimestamp(1_767_225_600e6 + at * 60e6));
+
+it(
+  'says what it did not take, and what it could not judge',
+  async () => {
+    const words = await told(
+      'words',
+      minutes(40).map((time, at) => `${time},${at % 2 === 0 ? '50' : 'Bad'},900`),
+    );
+    expect(words).toMatchObject({ code: 0, stderr: '', json: { records: 20, rejected: 20, episodes: [] } });
+    expect(words.json?.notes).toEqual([
+      expect.stringMatching(/^20 rows refused, the first: \S*words\.csv:3: .*motor_current.*"Bad"/),
+    ]);
+
+    const apart = await told(
+      'apart',
+      minutes(30).flatMap((time) => [`${time},50,`, `${time},,900`, `${time},51,900`]),
+    );
+    expect(apart).toMatchObject({ code: 0, json: { records: 30, rejected: 0 } });
+    expect(apart.json?.notes).toEqual([
+      '60 rows have the device and the time of another one and were taken as part of it; 30 of them contradict it, and what came first stays',
+    ]);
+
+    const strange = await told(
+      'strange',
+      minutes(30).map((time) => `${time},1,2`),
+      'timestamp,amps,pip',
+    );
+    expect(strange.json?.notes).toEqual([
+      expect.stringMatching(/^no row has a reading of any channel: a mapping says/),
+    ]);
+    expect(
+      (
+        await told(
+          'single',
+          minutes(1).map((time) => `${time},50,900`),
+        )
+      ).json?.notes,
+    ).toEqual([expect.stringMatching(/^1 records of 1 devices are too few: /)]);
+  },
+  SLOW_MS,
+);
+
+it(
+  'fails where no row can be read, and says which was the first and why',
+  async () => {
+    const naive = await told(
+      'naive',
+      minutes(30).map((time) => `${time.slice(0, -1)},50,900`),
+    );
+    expect(naive).toMatchObject({ code: 1, json: undefined });
+    expect(naive.stderr).toMatch(
+      /Nothing can be diagnosed from \S*naive\.csv: 30 rows refused, the first: \S*naive\.csv:2: .*offset/,
+    );
+    const bare = await told('bare', []);
+    expect(bare).toMatchObject({ code: 1, json: undefined });
+    expect(bare.stderr).toMatch(/Nothing can be diagnosed from \S*bare\.csv: there are no rows in it/);
   },
   SLOW_MS,
 );

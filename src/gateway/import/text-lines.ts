@@ -110,6 +110,11 @@ function bounded(line: TextLine): TextLine {
 /** An error of the file system or of gzip as an OperationalError; any other is thrown on. */
 export function fileError(path: string, error: unknown): OperationalError {
   if (!(error instanceof Error && 'code' in error)) throw error;
+  // Found before the first row is read.
+  if (error.code === 'ENOENT')
+    return new OperationalError('file_unreadable', `${path} cannot be read: there is no such file; correct the name`, {
+      cause: error,
+    });
   const reason = error.code === 'Z_BUF_ERROR' ? 'the gzip file ends too early' : error.message;
   return new OperationalError(
     'file_unreadable',
