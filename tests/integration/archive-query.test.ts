@@ -11,27 +11,15 @@ import { listParts } from '../../src/archive/part-table.js';
 import type { Database } from '../../src/storage/database.js';
 import { formatTimestamp, MICROS_PER_DAY } from '../../src/telemetry/timestamp.js';
 import { rowsOfParquet } from '../support/archived-rows.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { plainAndTimescale } from '../support/plain-and-timescale.js';
+import { daysAgo, dropDay, rangeOf, todayUs } from '../support/archived-days.js';
 import { recordEvents } from '../support/record-events.js';
-import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
 import { createTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.js';
 import { insertRows, randomRow, seededRandom } from '../support/telemetry-rows.js';
-import { timescaleTargets } from '../support/timescale-targets.js';
 
 const HOUR_US = MICROS_PER_DAY / 24;
-const todayUs = Math.floor((Date.now() * 1000) / MICROS_PER_DAY) * MICROS_PER_DAY;
-const daysAgo = (days: number): number => todayUs - days * MICROS_PER_DAY;
-const rangeOf = (dayUs: number, days = 1) => ({ startUs: dayUs, endUs: dayUs + days * MICROS_PER_DAY });
 
-let postgres: PostgresServer | undefined;
-afterAll(() => postgres?.remove());
-
-const targets: { name: string; open: () => Promise<{ database: Database; remove(): Promise<unknown> }> }[] = [
-  { name: 'PostgreSQL', open: async () => openPlainTarget((postgres ??= await startPostgres())) },
-  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
-];
-
-describe.each(targets)('a query of the archive, $name', ({ open }) => {
+describe.each(plainAndTimescale)('a query of the archive, $name', ({ open }) => {
   const random = seededRandom(31);
   const [first, second, third, young] = [daysAgo(62), daysAgo(61), daysAgo(60), daysAgo(3)];
   const whole = { startUs: first, endUs: todayUs };
@@ -61,16 +49,6 @@ describe.each(targets)('a query of the archive, $name', ({ open }) => {
     rows.toSorted((a, b) => (`${a[0]} ${a[1]}` < `${b[0]} ${b[1]}` ? -1 : 1));
   const rowsAt = (dayUs: number, device: string, hours: readonly number[]) =>
     hours.map((hour) => randomRow(random, device, (dayUs + hour * HOUR_US) / 1000));
-  const drop = async (dayUs: number): Promise<void> => {
-    await database.execute(
-      `UPDATE archive_parts SET state = 'dropped' WHERE range_start = $1::timestamptz AND state = 'verified'`,
-      [formatTimestamp(dayUs)],
-    );
-    await database.execute(
-      `DELETE FROM telemetry WHERE "timestamp" >= $1::timestamptz AND "timestamp" < $2::timestamptz`,
-      [formatTimestamp(dayUs), formatTimestamp(dayUs + MICROS_PER_DAY)],
-    );
-  };
 
   beforeAll(async () => {
     opened = await open();
@@ -88,11 +66,11 @@ describe.each(targets)('a query of the archive, $name', ({ open }) => {
     ]);
     for (const day of [first, second, third]) await archiver.archiveChunk(rangeOf(day));
     expected = await readings();
-    await drop(first);
+    await dropDay(database, first);
     await insertRows(database, [...rowsAt(first, 'b', [1]), ...rowsAt(first, 'a', [2])]);
     await archiver.archiveChunk(rangeOf(first));
     expected.push(...(await readings()).filter(([device]) => device === 'b'));
-    await drop(first);
+    await dropDay(database, first);
     await insertRows(database, [
       ...rowsAt(first, 'late', [4]),
       ...rowsAt(first, 'b', [1]),

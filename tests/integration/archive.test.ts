@@ -10,41 +10,22 @@ import type { ObjectStore } from '../../src/archive/object-store.js';
 import { jobDefinitions } from '../../src/jobs/job-definitions.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
 import type { Database } from '../../src/storage/database.js';
-import { formatTimestamp, MICROS_PER_DAY } from '../../src/telemetry/timestamp.js';
+import { formatTimestamp } from '../../src/telemetry/timestamp.js';
 import { anyRows, insertAnyRows, rowsOfDay, rowsOfParquet } from '../support/archived-rows.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { type OpenedStorage, plainAndTimescale } from '../support/plain-and-timescale.js';
+import { daysAgo, rangeOf } from '../support/archived-days.js';
 import { recordEvents } from '../support/record-events.js';
-import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
+import { openMigratedTarget } from '../support/storage-targets.js';
 import { createTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.js';
 import { insertRows, randomRow, seededRandom } from '../support/telemetry-rows.js';
 import { timescaleTargets } from '../support/timescale-targets.js';
 
 const DAY_MS = 86_400_000;
 const AFTER_DAYS = 25;
-const todayUs = Math.floor((Date.now() * 1000) / MICROS_PER_DAY) * MICROS_PER_DAY;
-const daysAgo = (days: number): number => todayUs - days * MICROS_PER_DAY;
-const rangeOf = (dayUs: number) => ({ startUs: dayUs, endUs: dayUs + MICROS_PER_DAY });
 
-interface Opened {
-  readonly database: Database;
-  connect(): Promise<Database>;
-  remove(): Promise<unknown>;
-}
-
-let postgres: PostgresServer | undefined;
-afterAll(() => postgres?.remove());
-
-const targets: { name: string; open: () => Promise<Opened> }[] = [
-  {
-    name: 'PostgreSQL',
-    open: async () => openPlainTarget((postgres ??= await startPostgres())),
-  },
-  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
-];
-
-describe.each(targets)('the archive, $name', ({ open }) => {
+describe.each(plainAndTimescale)('the archive, $name', ({ open }) => {
   const random = seededRandom(11);
-  let opened: Opened;
+  let opened: OpenedStorage;
   let database: Database;
   let directory: TemporaryDirectory;
   let archiver: Archiver;

@@ -8,19 +8,9 @@ import type { Database } from '../../src/storage/database.js';
 import { QualityFlag } from '../../src/telemetry/quality-flags.js';
 import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
 import { handMadeTrace, type TraceSpec } from '../support/hand-made-trace.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { plainAndTimescale } from '../support/plain-and-timescale.js';
 import { recordEvents, type RecordedEvents } from '../support/record-events.js';
-import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
 import { storeTrace } from '../support/stored-trace.js';
-import { timescaleTargets } from '../support/timescale-targets.js';
-
-let postgres: PostgresServer | undefined;
-afterAll(() => postgres?.remove());
-
-const targets = [
-  { name: 'PostgreSQL', open: async () => openPlainTarget((postgres ??= await startPostgres())) },
-  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
-];
 
 const DEADHEAD = handMadeTrace({
   ...(HAND_MADE_FAULTS.deadhead[0] as TraceSpec),
@@ -42,7 +32,7 @@ const settings = {
 };
 const endUs = Math.floor(Date.now() / 1000) * 1e6 - 60e6;
 
-describe.each(targets)('the job episodes, $name', ({ open }) => {
+describe.each(plainAndTimescale)('the job episodes, $name', ({ open }) => {
   let opened: { readonly database: Database; remove(): Promise<unknown> };
   let database: Database;
   let events: RecordedEvents;

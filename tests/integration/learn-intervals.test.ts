@@ -2,20 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobDefinitions } from '../../src/jobs/job-definitions.js';
 import { JobRunner } from '../../src/jobs/job-runner.js';
 import type { Database } from '../../src/storage/database.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { plainAndTimescale } from '../support/plain-and-timescale.js';
 import { recordEvents } from '../support/record-events.js';
-import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
-import { timescaleTargets } from '../support/timescale-targets.js';
 
-let postgres: PostgresServer | undefined;
-afterAll(() => postgres?.remove());
-
-const targets = [
-  { name: 'PostgreSQL', open: async () => openPlainTarget((postgres ??= await startPostgres())) },
-  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
-];
-
-describe.each(targets)('the expected interval of a device, $name', ({ open }) => {
+describe.each(plainAndTimescale)('the expected interval of a device, $name', ({ open }) => {
   let opened: { readonly database: Database; remove(): Promise<unknown> };
   let database: Database;
   let runner: JobRunner;

@@ -19,27 +19,17 @@ import { listHolds } from '../../src/storage/holds.js';
 import { formatTimestamp, MICROS_PER_DAY } from '../../src/telemetry/timestamp.js';
 import { anyRows, insertAnyRows, rowsOfDay } from '../support/archived-rows.js';
 import { startAzurite } from '../support/azurite.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { openPlain, plainAndTimescale } from '../support/plain-and-timescale.js';
+import { daysAgo, dropDay, rangeOf } from '../support/archived-days.js';
 import { recordEvents } from '../support/record-events.js';
-import { openMigratedTarget, openPlainTarget } from '../support/storage-targets.js';
+import { openMigratedTarget } from '../support/storage-targets.js';
 import { createTemporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.js';
 import { insertRows, randomRow, seededRandom } from '../support/telemetry-rows.js';
 import { timescaleTargets } from '../support/timescale-targets.js';
 
 const HOUR_US = MICROS_PER_DAY / 24;
-const todayUs = Math.floor((Date.now() * 1000) / MICROS_PER_DAY) * MICROS_PER_DAY;
-const daysAgo = (days: number): number => todayUs - days * MICROS_PER_DAY;
-const rangeOf = (dayUs: number, days = 1) => ({ startUs: dayUs, endUs: dayUs + days * MICROS_PER_DAY });
 
-let postgres: PostgresServer | undefined;
-afterAll(() => postgres?.remove());
-
-const targets: { name: string; open: () => Promise<{ database: Database; remove(): Promise<unknown> }> }[] = [
-  { name: 'PostgreSQL', open: async () => openPlainTarget((postgres ??= await startPostgres())) },
-  ...timescaleTargets().map((target) => ({ name: target.name, open: () => openMigratedTarget(target) })),
-];
-
-describe.each(targets)('restoring from the archive, $name', ({ open }) => {
+describe.each(plainAndTimescale)('restoring from the archive, $name', ({ open }) => {
   const random = seededRandom(21);
   const events = recordEvents();
   let opened: Awaited<ReturnType<typeof open>>;
@@ -61,17 +51,6 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     const restorer = new Restorer({ database, store: from, events });
     for await (const part of restorer.restore({ range, into, devices })) parts.push(part);
     return parts;
-  };
-  /** As the job that drops a chunk leaves it. */
-  const drop = async (dayUs: number): Promise<void> => {
-    await database.execute(
-      `UPDATE archive_parts SET state = 'dropped' WHERE range_start = $1::timestamptz AND state = 'verified'`,
-      [formatTimestamp(dayUs)],
-    );
-    await database.execute(
-      `DELETE FROM telemetry WHERE "timestamp" >= $1::timestamptz AND "timestamp" < $2::timestamptz`,
-      [formatTimestamp(dayUs), formatTimestamp(dayUs + MICROS_PER_DAY)],
-    );
   };
   const states = async (): Promise<string[]> => (await listParts(database)).map(({ state }) => state);
   const isWhollyArchived = async (dayUs: number): Promise<boolean> =>
@@ -101,7 +80,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
         await insertAnyRows(database, day, some);
         const rows = await rowsOfDay(database, day);
         await archiver.archiveChunk(rangeOf(day));
-        await drop(day);
+        await dropDay(database, day);
         for (const into of ['telemetry_archive', 'telemetry'] as const) {
           expect(await restore(rangeOf(day), into)).toMatchObject([{ added: rows.length, proof: 'fingerprint' }]);
           expect(await rowsOfDay(database, day, into)).toEqual(rows);
@@ -151,7 +130,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     await insertRows(database, [...rowsAt(day, 'a', [1, 2]), ...rowsAt(day, 'b', [1])]);
     await database.execute(`UPDATE telemetry SET vibration = 0 WHERE device_id = 'a'`);
     await archiver.archiveChunk(rangeOf(day));
-    await drop(day);
+    await dropDay(database, day);
     await restore(rangeOf(day), 'telemetry', ['a']);
     // A zero with a sign is equal to one without to everybody but a comparison of bits.
     await database.execute(`UPDATE telemetry SET vibration = '-0' WHERE "timestamp" = $1::timestamptz`, [
@@ -175,7 +154,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
   it('leaves a chunk that was restored, wholly or in part, without anything to archive, until rows come', async () => {
     await insertRows(database, [...rowsAt(day, 'a', [1, 2, 3]), ...rowsAt(day, 'b', [4, 5])]);
     await archiver.archiveChunk(rangeOf(day));
-    await drop(day);
+    await dropDay(database, day);
     await restore(rangeOf(day), 'telemetry', ['b']);
     expect(await isWhollyArchived(day)).toBe(true);
     expect(await archiver.archiveChunk(rangeOf(day))).toBe('unchanged');
@@ -191,7 +170,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     expect(await isWhollyArchived(day)).toBe(true);
     expect(await archiver.archiveChunk(rangeOf(day))).toBe('unchanged');
     const whole = await rowsOfDay(database, day);
-    await drop(day);
+    await dropDay(database, day);
     // What was noted of the chunk that is gone counts no more.
     await restore(rangeOf(day), 'telemetry');
     expect(await isWhollyArchived(day)).toBe(true);
@@ -204,7 +183,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     await insertRows(database, [...(first === undefined ? [] : [first]), ...rowsAt(day, 'a', [1])]);
     await archiver.archiveChunk(rangeOf(day));
     const before = await rowsOfDay(database, day);
-    await drop(day);
+    await dropDay(database, day);
     await insertRows(database, [...rowsAt(day, 'twice', [1]), ...rowsAt(day, 'b', [1])]);
     await database.execute(`UPDATE telemetry SET source_system = 'again' WHERE device_id = 'twice'`);
     await archiver.archiveChunk(rangeOf(day));
@@ -271,7 +250,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     };
     const wrong = fickle((bytes) => bytes.fill(0, 40, 60));
     for (const into of ['telemetry_archive', 'telemetry'] as const) {
-      if (into === 'telemetry') await drop(day);
+      if (into === 'telemetry') await dropDay(database, day);
       await expect(restore(rangeOf(day), into, undefined, wrong)).rejects.toMatchObject({ code: 'archive_damaged' });
       expect(await rowsOfDay(database, day, into)).toEqual([]);
     }
@@ -281,7 +260,7 @@ describe.each(targets)('restoring from the archive, $name', ({ open }) => {
     await insertRows(database, rowsAt(day, 'a', [1, 2]));
     await archiver.archiveChunk(rangeOf(day));
     const older = await rowsOfDay(database, day);
-    await drop(day);
+    await dropDay(database, day);
     await database.execute('ALTER TABLE telemetry ADD COLUMN torque real DEFAULT 7');
     await database.execute('ALTER TABLE telemetry_archive ADD COLUMN torque real');
     try {
@@ -421,7 +400,7 @@ describe.each(timescaleTargets())('restoring chunks that were dropped, $name', (
 describe('restoring from Azure Blob', () => {
   it('brings back what went there, of many row groups, and reads of some devices those that have them', async () => {
     const azurite = await startAzurite();
-    const { database, remove } = await openPlainTarget((postgres ??= await startPostgres()));
+    const { database, remove } = await openPlain();
     try {
       const inner = await AzureStore.open(azurite.container('restore'));
       let read = 0;
