@@ -35,7 +35,7 @@ export function recordsPerSecond(files: readonly PumpFile[]): number | null {
     for (let records = 0; records < RECORDS_A_ROUND; records += BATCH_RECORDS, second += SECONDS_A_BATCH) {
       fill(batch, rows, second);
       const before = process.cpuUsage();
-      for (let row = 0; row < BATCH_RECORDS; row++) detector.evaluate(batch, row, row % DEVICES);
+      for (let row = 0; row < BATCH_RECORDS; row++) detector.evaluate(batch, row, row % DEVICES, 0);
       const used = process.cpuUsage(before);
       usedUs += used.user + used.system;
     }

@@ -98,7 +98,7 @@ export class Evaluator {
       batch.operatingState[row] = state;
       present = this.#watch.take(batch, row, device);
       low |= this.#watch.flags;
-      this.#detector.evaluate(batch, row, device);
+      this.#detector.evaluate(batch, row, device, this.#watch.frozen);
       applyRules(batch, row, this.#watch.cause);
       // A pump that stands cools down: its temperature is no part of what is normal for it.
       if (temperature === temperature && state !== OperatingState.off)

@@ -102,7 +102,7 @@ describe('device state in Redis, through the pipeline', () => {
     await first.stop();
     const saved = await hashOf('w1', 'det');
     const statsAt400 = await hashOf('w1');
-    expect(saved).toMatchObject({ detector: "'level-shift", version: '2' });
+    expect(saved).toMatchObject({ detector: "'level-shift", version: '3' });
     const second = await start();
     await second.publish(records('w1', 400, 460));
     await second.drained();

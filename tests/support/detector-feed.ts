@@ -2,6 +2,7 @@
 import type { Detector } from '../../src/pipeline/detection/detector.js';
 import { CHANNEL_COUNT, channel, type ChannelName } from '../../src/telemetry/channels.js';
 import { OperatingState } from '../../src/telemetry/operating-state.js';
+import { ReadingWatch } from '../../src/pipeline/rules/reading-watch.js';
 import { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 
 export type Values = Readonly<Partial<Record<ChannelName, number | undefined>>>;
@@ -35,12 +36,17 @@ function batchOf(records: readonly FedRecord[]): ReadingBatch {
   return batch;
 }
 
-/** What the detector makes of these records. */
-export function feed(detector: Detector, records: readonly FedRecord[]): Verdict[] {
+/**
+ * What the detector makes of these records.
+ * @param watch tells it which channels are frozen, and remembers that from one call to the next
+ */
+export function feed(detector: Detector, records: readonly FedRecord[], watch = new ReadingWatch()): Verdict[] {
   const batch = batchOf(records);
   return records.map(({ device = 0 }, row) => {
     detector.reserve(device + 1);
-    detector.evaluate(batch, row, device);
+    watch.reserve(device + 1);
+    watch.take(batch, row, device);
+    detector.evaluate(batch, row, device, watch.frozen);
     return {
       isAnomaly: batch.isAnomaly[row] === 1,
       score: batch.anomalyScore[row] as number,

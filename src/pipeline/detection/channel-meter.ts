@@ -26,6 +26,8 @@ export interface MeterContext {
   octave: number;
   /** Until when the last score of a channel stands while its values are missing. */
   holdUs: number;
+  /** Mask of the channels that are frozen, and left out. */
+  frozen: number;
 }
 
 /** A single value so many times the noise away is set aside; if the next one is there too, it is no spike. */
@@ -40,10 +42,6 @@ const LEAST_SCALE_SHARE = 0.2;
 const TINY = 1e-9;
 /** While it is young, the level forgets its first values as if each value counted for so many: a recording may begin with a start. */
 const LEVEL_PACE = 3;
-/** So many equal values in a row are a frozen channel, where so many times fewer are usual. */
-const FROZEN_RUN = 120;
-const FROZEN_USUAL_RUNS = 20;
-const RUN_GAIN = 0.05;
 /** A shift has to be larger than the step in which a channel is reported, by this factor. */
 const STEPS = 1.5;
 /** The smallest step seen is forgotten slowly, per value that differs. */
@@ -105,6 +103,7 @@ export class ChannelMeter {
     const at = (device * CHANNEL_COUNT + index) * S.LEVELS;
     const countAt = (device * CHANNEL_COUNT + index) * S.COUNTS;
     const isThere = raw === raw;
+    const isFrozen = (context.frozen & (1 << index)) !== 0;
     let count = counts[countAt + S.COUNT] as number;
     if (count === 0) {
       if (isThere) this.#begin(device, index, raw, context);
@@ -133,10 +132,8 @@ export class ChannelMeter {
       counts[countAt + S.COUNT] = count;
       levels[at + S.LAST_US] = timestampUs;
       const last = levels[at + S.LAST] as number;
-      // Most values differ from the last one, and did so before: then there is little to note.
-      if (raw !== last && counts[countAt + S.RUN] === 0 && levels[at + S.USUAL_RUN] === 1)
-        levels[at + S.STEP] = leastStep(levels[at + S.STEP] as number, Math.abs(raw - last));
-      else if (this.#isFrozen(device, index, at, countAt, raw)) return;
+      if (isFrozen) return;
+      if (raw !== last) levels[at + S.STEP] = leastStep(levels[at + S.STEP] as number, Math.abs(raw - last));
       if (speedRatio !== 1) taken = this.#comparable(device, index, raw, speedRatio);
       const spikes = status[spikesAt] as number;
       const least = SPIKE_NOISES * noise + (fastLeastShift[index] as number) * Math.abs(slow);
@@ -161,7 +158,7 @@ export class ChannelMeter {
       levels[at + S.FAST] = fast;
       levels[at + S.MEDIUM] = medium;
     }
-    if (learning === Learning.follow || ((status[device * S.STATUS + S.FROZEN] as number) & bit) !== 0) return;
+    if (learning === Learning.follow || isFrozen) return;
 
     // How far they are from the slow one, 1 being the threshold.
     const fastNoise = noise * (gains[gain + G.FAST_NOISE] as number);
@@ -224,30 +221,6 @@ export class ChannelMeter {
     if (ratio === 1) return value;
     const intake = this.#state.levels[(device * CHANNEL_COUNT + INTAKE) * S.LEVELS + S.FAST] as number;
     return atReferenceSpeed(index, value, ratio, intake);
-  }
-
-  /** Counts equal values, and notes the step between those that differ. */
-  #isFrozen(device: number, index: number, at: number, countAt: number, raw: number): boolean {
-    const { levels, counts, status } = this.#state;
-    const runAt = countAt + S.RUN;
-    const bit = 1 << index;
-    const frozenAt = device * S.STATUS + S.FROZEN;
-    const run = (counts[runAt] as number) + 1;
-    if (raw === levels[at + S.LAST]) {
-      counts[runAt] = run < MOST_RECORDS ? run : MOST_RECORDS;
-      const usual = levels[at + S.USUAL_RUN] as number;
-      if (run < FROZEN_RUN || usual === 0 || run < FROZEN_USUAL_RUNS * usual) return false;
-      status[frozenAt] = (status[frozenAt] as number) | bit;
-      return true;
-    }
-    const usual = levels[at + S.USUAL_RUN] as number;
-    // What a frozen channel has done is not its habit.
-    if (((status[frozenAt] as number) & bit) === 0)
-      levels[at + S.USUAL_RUN] = usual === 0 ? run : usual + RUN_GAIN * (run - usual);
-    status[frozenAt] = (status[frozenAt] as number) & ~bit;
-    counts[runAt] = 0;
-    levels[at + S.STEP] = leastStep(levels[at + S.STEP] as number, Math.abs(raw - (levels[at + S.LAST] as number)));
-    return false;
   }
 }
 

@@ -17,8 +17,11 @@ export interface Detector {
   reserve(deviceCount: number): void;
   /** What the device's own row says; undefined: nothing. */
   setProfile(device: number, profile: DetectionProfile | undefined): void;
-  /** Judges row `row` and learns from it: sets `isAnomaly`, `anomalyScore` and `anomalyCause` of the row. */
-  evaluate(batch: ReadingBatch, row: number, device: number): void;
+  /**
+   * Judges row `row` and learns from it: sets `isAnomaly`, `anomalyScore` and `anomalyCause` of the row.
+   * @param frozen mask of the device's channels that the rule for frozen values has found: what they show is no reading
+   */
+  evaluate(batch: ReadingBatch, row: number, device: number, frozen: number): void;
   /** The state to save, bit-exact when restored; undefined while there is none. */
   snapshot(device: number): DetectorState | undefined;
   restore(device: number, state: DetectorState): void;

@@ -56,6 +56,7 @@ export class LevelShiftDetector implements Detector {
       isGuarded: false,
       octave: 0,
       holdUs: 0,
+      frozen: 0,
     };
   }
 
@@ -67,7 +68,7 @@ export class LevelShiftDetector implements Detector {
     this.#profiles.set(device, profile);
   }
 
-  evaluate(batch: ReadingBatch, row: number, device: number): void {
+  evaluate(batch: ReadingBatch, row: number, device: number, frozen: number): void {
     const { status } = this.#state;
     const at = device * S.STATUS;
     const timestampUs = batch.timestampUs[row] as number;
@@ -96,6 +97,7 @@ export class LevelShiftDetector implements Detector {
     const interval = status[at + S.INTERVAL_SECONDS] as number;
     context.octave = octaveOf(interval);
     context.holdUs = Math.max(LONGEST_STEP_SECONDS, LONGEST_STEP_INTERVALS * interval) * 1e6;
+    context.frozen = frozen;
     this.#meter.measure(batch.values, base, device, context);
     if (!isMuted) this.#alarm.judge(batch, row, device, stepSeconds);
   }
@@ -160,11 +162,6 @@ export class LevelShiftDetector implements Detector {
     }
     if (source !== SpeedSource.none && source >= known) status[at + S.SPEED_HZ] = speedHz(values, base, source);
     return speedRatio(status[at + S.SPEED_HZ] as number);
-  }
-
-  /** Bit mask of the channels that report the same value over and over, and are left out. */
-  frozenChannels(device: number): number {
-    return this.#state.status[device * S.STATUS + S.FROZEN] as number;
   }
 
   snapshot(device: number): DetectorState | undefined {

@@ -1,5 +1,5 @@
 /**
- * What the level-shift detector keeps of each device: flat arrays, about 1.8 kB a device whatever it reports, and their
+ * What the level-shift detector keeps of each device: flat arrays, about 1.6 kB a device whatever it reports, and their
  * saved form, which restores them bit by bit.
  */
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
@@ -18,20 +18,18 @@ export const NOISE = 5;
 /** The last value as it came, and when, epoch microseconds. */
 export const LAST = 6;
 export const LAST_US = 7;
-/** Smallest step between two values that differ; usual number of equal values in a row; 0 = not known. */
+/** Smallest step between two values that differ; 0 = not known. */
 export const STEP = 8;
-export const USUAL_RUN = 9;
 /** What the means took last: the value at reference speed, or what stood in for a spike. */
-export const TAKEN = 10;
+export const TAKEN = 9;
 /** The level before the present one, and until when a return to it is expected, epoch microseconds; 0: there is none. */
-export const FORMER = 11;
-export const FORMER_UNTIL_US = 12;
-export const LEVELS = 13;
+export const FORMER = 10;
+export const FORMER_UNTIL_US = 11;
+export const LEVELS = 12;
 
-/** Per channel, in `counts`: values learned, as far as they still count (first), and equal values in a row. */
+/** Per channel, in `counts`: values learned, as far as they still count. */
 export const COUNT = 0;
-export const RUN = 1;
-export const COUNTS = 2;
+export const COUNTS = 1;
 
 /** Per device, in `status`. */
 export const SEEN_US = 0;
@@ -49,18 +47,17 @@ export const MUTE_SECONDS = 10;
 export const OPERATING_STATE = 11;
 export const SPEED_HZ = 12;
 export const SPEED_SOURCE = 13;
-/** Bit masks by channel: the last value was set aside as a spike; the channel is frozen. */
+/** Bit mask by channel: the last value was set aside as a spike. */
 export const SPIKES = 14;
-export const FROZEN = 15;
 /** 1 + the position of the channel that goes back to the level it had before; 0: none does. */
-export const RETURNING = 16;
-export const STATUS = 17;
+export const RETURNING = 15;
+export const STATUS = 16;
 
 const LEVELS_A_DEVICE = CHANNEL_COUNT * LEVELS;
 const COUNTS_A_DEVICE = CHANNEL_COUNT * COUNTS;
 const INITIAL_CAPACITY = 64;
 /** Of the saved form: state of another version is not taken over. */
-const VERSION = 2;
+const VERSION = 3;
 
 export class LevelShiftState {
   levels = new Float64Array(INITIAL_CAPACITY * LEVELS_A_DEVICE);

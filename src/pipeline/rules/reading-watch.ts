@@ -35,6 +35,8 @@ export class ReadingWatch {
   /** What was found in the record taken last: quality flags, and the cause (−1: none). */
   flags = 0;
   cause = -1;
+  /** Channels of the device that are frozen, whether the record has them or not; bit = catalogue position. */
+  frozen = 0;
   readonly #memory = new ReadingMemory();
   readonly #profiles = new RuleProfiles();
   readonly #rate = new RateOfChange(this.#memory);
@@ -63,6 +65,7 @@ export class ReadingWatch {
     const base = row * CHANNEL_COUNT;
     this.flags = 0;
     this.cause = -1;
+    this.frozen = 0;
     if (state === OperatingState.off) {
       this.#memory.rest(device);
       return presentChannels(values, base);
@@ -109,7 +112,8 @@ export class ReadingWatch {
     const isLost =
       this.#gauge.isUnsettled(device, changed) &&
       this.#gauge.take(device, timestampUs, state, news, changed, values, base);
-    const frozen = (masks[at + FROZEN] as number) & present;
+    this.frozen = masks[at + FROZEN] as number;
+    const frozen = this.frozen & present;
     if ((this.#tooFast | frozen) !== 0 || isLost) this.#conclude(frozen, isLost);
     return present;
   }
