@@ -171,7 +171,7 @@ export class EpisodeFollower {
       if (hasAll && newestUs <= untilUs) reached.set(deviceId, Math.max(reached.get(deviceId) ?? newestUs, newestUs));
     }
     const turns = await this.#store(database, followed, reached);
-    for (const [deviceId, reachedUs] of reached) this.#note(deviceId, reachedUs);
+    for (const [deviceId, reachedUs] of reached) this.#note(deviceId, reachedUs, counts.get(deviceId) ?? 0);
     this.#forgetOldest();
     return { readings: batch.length, turns, more };
   }
@@ -213,10 +213,14 @@ export class EpisodeFollower {
       .filter(({ state }) => state.length <= MOST_STATE_BYTES);
   }
 
-  #note(deviceId: string, reachedUs: number): void {
+  #note(deviceId: string, reachedUs: number, readings: number): void {
     const device = this.#followed.get(deviceId) as FollowedDevice;
+    const passedUs = reachedUs - device.reachedUs;
     device.reachedUs = reachedUs;
     this.#followed.delete(deviceId);
+    // One that reports so seldom that each reading has it saved is loaded again for the next one.
+    const isSeldom = readings <= 1 && passedUs >= this.#settings.saveSeconds * MICROS_PER_SECOND;
+    if (isSeldom && device.savedUs === reachedUs) return;
     this.#followed.set(deviceId, device);
   }
 

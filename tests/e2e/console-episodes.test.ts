@@ -107,6 +107,27 @@ test('shows what speaks for and against, leads to the curves, and takes what a p
   expect(complaints).toEqual([]);
 });
 
+test('shows a long note as it was written, and cuts off what is too long for the list', async () => {
+  await server.database.script(EPISODES);
+  await server.database.script(`
+    UPDATE episodes SET acknowledged_at = now(), acknowledged_by = 'key:${'night-shift-'.repeat(12)}' WHERE id = 1;
+    INSERT INTO episode_notes (episode_id, actor, text) VALUES (1, 'key:a', E'first line\\nsecond line'), (1, 'key:b', '${'x'.repeat(3000)}')`);
+  const { page } = await visit('/episodes');
+  const row = table(page).getByRole('row', { name: 'gas lock' });
+  await row.waitFor();
+  expect(await row.innerText()).toContain('Motor current');
+  await row.getByTitle('key:night-shift-').waitFor();
+  // Nothing of the table lies outside its frame, so that nobody has to move it to and fro.
+  const overhang = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.table-frame'))`;
+  expect(await page.evaluate(overhang)).toBeLessThanOrEqual(0);
+  expect(await overhangOf(page)).toBeLessThanOrEqual(0);
+  await page.goto(`${server.url}/episodes/1`);
+  await page.getByText('second line').waitFor();
+  expect(await page.getByText('second line').innerText()).toBe('first line\nsecond line');
+  expect(await overhangOf(page)).toBeLessThanOrEqual(0);
+  await expectNoBarrier(page);
+});
+
 test('fits a telephone, and an id that is none is said to be none', async () => {
   await server.database.script(EPISODES);
   const { page } = await visit('/episodes/1', { viewport: { width: 390, height: 844 } });

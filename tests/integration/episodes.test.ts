@@ -5,6 +5,7 @@ import { JobRunner } from '../../src/jobs/job-runner.js';
 import { EPISODE_DEFAULTS } from '../../src/pipeline/episodes/episode.js';
 import { StateWriter } from '../../src/pipeline/state-bytes.js';
 import type { Database } from '../../src/storage/database.js';
+import type { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 import { QualityFlag } from '../../src/telemetry/quality-flags.js';
 import { HAND_MADE_FAULTS } from '../support/hand-made-faults.js';
 import { handMadeTrace, type TraceSpec } from '../support/hand-made-trace.js';
@@ -211,6 +212,25 @@ describe.each(plainAndTimescale)('the job episodes, $name', ({ open }) => {
     expect(await episodesOf(device)).toEqual(await episodesOf('whole'));
     await runAll(newRunner());
     expect(events.named('episode_states_unusable')).toEqual([]);
+  });
+
+  it('keeps no tracker in memory of a device that reports seldom: what was saved of it is loaded for the next reading', async () => {
+    const [often, seldom] = [10, 1200].map((intervalSeconds) =>
+      handMadeTrace({ intervalSeconds, beforeSeconds: 60 * intervalSeconds, duringSeconds: 0, course: () => ({}) }),
+    ) as [ReadingBatch, ReadingBatch];
+    const runner = newRunner();
+    const storeBoth = async (from: number, to: number): Promise<void> => {
+      await storeTrace(database, 'often', often, endUs, { from, to });
+      await storeTrace(database, 'seldom', seldom, endUs, { from, to });
+      await runAll(runner);
+    };
+    await storeBoth(0, 58);
+    await storeBoth(58, 59);
+    await database.execute(
+      `UPDATE episode_states SET state = substring(state FOR 100) WHERE device_id IN ('often', 'seldom')`,
+    );
+    await storeBoth(59, 60);
+    expect(events.named('episode_states_unusable')).toEqual([{ devices: 1, device: 'seldom', reason: 'damaged' }]);
   });
 
   it('forgets what it knew of a device that goes', async () => {

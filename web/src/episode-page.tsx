@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { EpisodeDetail } from '../../src/episodes/episode-schemas.js';
 import { ApiError, getJson, sendJson } from './api.js';
+import { causeWords } from './cause-words.js';
 import { EpisodeMark } from './episode-mark.js';
 import { formatDateTime, formatDuration, formatNumber, formatShare } from './format.js';
 import { Link } from './link.js';
@@ -90,7 +91,7 @@ function EpisodeView({ episode, path, onDone }: EpisodeViewProps): JSX.Element {
                 <div class="muted">
                   {formatDateTime(Date.parse(at))}, {actor}
                 </div>
-                {text}
+                <p class="note-text">{text}</p>
               </li>
             ))}
           </ol>
@@ -135,7 +136,7 @@ function Facts({ episode }: { readonly episode: Episode }): JSX.Element {
       `${when(episode.last)}, ${formatDuration(episode.seconds)} after its start`,
     ],
     ['Found', when(episode.found)],
-    ['Cause', episode.cause ?? 'unknown'],
+    ['Cause', episode.cause === null ? 'unknown' : causeWords(episode.cause)],
     ['Anomalous records', formatNumber(episode.anomalous_records)],
     ...(episode.peak_score === null || episode.peak === null
       ? []

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { EpisodeList, EpisodeShown } from '../../src/episodes/episode-schemas.js';
 import { CONDITIONS } from '../../src/telemetry/conditions.js';
 import { getJson } from './api.js';
+import { causeWords } from './cause-words.js';
 import { EpisodeMark } from './episode-mark.js';
 import { formatDateTime, formatDuration, formatShare, NO_VALUE } from './format.js';
 import { Link } from './link.js';
@@ -136,8 +137,8 @@ function EpisodeTable({ episodes, query }: EpisodeTableProps): JSX.Element {
         <thead>
           <tr>
             <TableHead title="Diagnosis" />
-            <TableHead title="Well" />
             <TableHead title="State" />
+            <TableHead title="Well" />
             <TableHead title="Since" isNumber />
             <TableHead title="Lasted" isNumber />
             <TableHead title="Confidence" isNumber />
@@ -154,18 +155,20 @@ function EpisodeTable({ episodes, query }: EpisodeTableProps): JSX.Element {
                 </Link>
               </th>
               <td>
+                <EpisodeMark episode={episode} />
+              </td>
+              <td class="clipped" title={episode.display_name ?? undefined}>
                 <Link href={wellPath(episode.device_id)} class="row-link">
                   {episode.display_name ?? episode.device_id}
                 </Link>
               </td>
-              <td>
-                <EpisodeMark episode={episode} />
-              </td>
               <td class="number">{formatDateTime(Date.parse(episode.start))}</td>
               <td class="number">{formatDuration(episode.seconds)}</td>
               <td class="number">{episode.diagnosis === null ? NO_VALUE : formatShare(episode.confidence, 0)}</td>
-              <td>{episode.cause ?? NO_VALUE}</td>
-              <td>{episode.acknowledged_by ?? <span class="muted">nobody yet</span>}</td>
+              <td>{episode.cause === null ? NO_VALUE : causeWords(episode.cause)}</td>
+              <td class="clipped" title={episode.acknowledged_by ?? undefined}>
+                {episode.acknowledged_by ?? <span class="muted">nobody yet</span>}
+              </td>
             </tr>
           ))}
         </tbody>
