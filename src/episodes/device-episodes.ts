@@ -37,7 +37,8 @@ export class DeviceEpisodes {
   #changed = new Map<number, Episode>();
   #known: readonly KnownEpisode[] = [];
   #lapsed: readonly KnownEpisode[] = [];
-  #resumedUs = Number.NEGATIVE_INFINITY;
+  /** Time of the record before the one that is being taken. */
+  #previousUs = Number.NEGATIVE_INFINITY;
   /** Start as the tracker sees it → as it is stored. */
   readonly #aliases = new Map<number, number>();
 
@@ -55,6 +56,7 @@ export class DeviceEpisodes {
     if (before !== undefined && before !== now) this.#touch(before);
     if (over !== undefined) this.#touch(over);
     if (now !== undefined) this.#touch(now);
+    this.#previousUs = batch.timestampUs[row] as number;
   }
 
   /**
@@ -67,7 +69,7 @@ export class DeviceEpisodes {
     this.#changed.clear();
     this.#aliases.clear();
     this.#known = known;
-    this.#resumedUs = resumedUs;
+    this.#previousUs = Math.max(this.#previousUs, resumedUs);
     const seenUs = this.#open === undefined ? undefined : this.#storedStart(this.#open);
     this.#lapsed = known.filter(({ isOpen, startUs }) => isOpen && startUs !== seenUs);
   }
@@ -88,7 +90,7 @@ export class DeviceEpisodes {
     const writer = new StateWriter();
     writer.count(CHANNEL_COUNT);
     this.#tracker.save(writer);
-    writer.number(this.#resumedUs);
+    writer.number(this.#previousUs);
     writer.numbers(this.#known.flatMap(({ startUs, lastUs, isOpen }) => [startUs, lastUs, isOpen ? 1 : 0]));
     writer.numbers([...this.#aliases].flat());
     return writer.finish(STATE_VERSION);
@@ -113,7 +115,7 @@ export class DeviceEpisodes {
   #restore(reader: StateReader): void {
     this.#tracker.restore(reader);
     this.#open = this.#tracker.open;
-    this.#resumedUs = reader.number();
+    this.#previousUs = reader.number();
     const known = reader.numbers();
     this.#known = Array.from({ length: known.length / 3 }, (_, at) => ({
       startUs: known[3 * at] as number,
@@ -143,7 +145,10 @@ export class DeviceEpisodes {
   /** A tracker that was never stopped begins nothing before the end of its last one, and continues what has just ended. */
   #isContinued(known: KnownEpisode, { startUs, endUs }: Episode): boolean {
     if (startUs < known.lastUs && endUs >= known.startUs) return true;
-    const couldGoOn = known.isOpen || this.#resumedUs - known.lastUs <= this.#mergeUs;
+    // The end of one that this tracker has seen itself is not what was stored of it when it was still going on.
+    if ([...this.#aliases.values()].includes(known.startUs)) return false;
+    // What is found later than that is another one, even if it began at once.
+    const couldGoOn = known.isOpen || this.#previousUs - known.lastUs <= this.#mergeUs;
     return couldGoOn && startUs >= known.startUs && startUs - known.lastUs <= this.#mergeUs;
   }
 }
