@@ -17,14 +17,20 @@ function build() {
 /** Test files that would run on the server as well, while the variable is not set: by themselves or by their support. */
 function filesWithoutServer() {
   if ((process.env[TIMESCALE_VARIABLE] ?? '') !== '') return [];
-  const files = sourceFiles(['tests'], ['.ts']).map((path) => ({ path, text: readFileSync(path, 'utf8') }));
-  const sources = files
-    .filter(({ path, text }) => path.startsWith('tests/support/') && text.includes(TIMESCALE_VARIABLE))
-    .map(({ path }) => `/${path.slice('tests/'.length, -'.ts'.length)}.js'`);
-  return files
-    .filter(({ path }) => path.endsWith('.test.ts'))
-    .filter(({ text }) => text.includes(TIMESCALE_VARIABLE) || sources.some((source) => text.includes(source)))
-    .map(({ path }) => path);
+  const textOf = (path) => readFileSync(path, 'utf8').replaceAll(/^import type .*$/gm, '');
+  const files = sourceFiles(['tests'], ['.ts']).map((path) => ({ path, text: textOf(path) }));
+  const asking = new Set(files.filter(({ text }) => text.includes(TIMESCALE_VARIABLE)).map(({ path }) => path));
+  // Who imports a support file that asks for the server asks too.
+  for (let size = 0; size !== asking.size;) {
+    size = asking.size;
+    const names = [...asking].map((path) => `/${path.slice('tests/'.length, -'.ts'.length)}.js'`);
+    const nearer = names.map((name) => `'./${name.slice(name.lastIndexOf('/') + 1)}`);
+    for (const { path, text } of files) {
+      const isSupport = path.startsWith('tests/support/');
+      if ((isSupport ? nearer : names).some((name) => text.includes(name))) asking.add(path);
+    }
+  }
+  return [...asking].filter((path) => path.endsWith('.test.ts')).sort();
 }
 
 /** Counts tests; a file that does not load, a hook that throws and an error nobody handled count as failures. */
