@@ -1,8 +1,7 @@
 /** Alerts, maintenance windows and what a test answered, as the API and the command line show them. Instants are RFC 3339. */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../config/nullable.js';
 import { RULE_NAMES } from './alert.js';
-
-const nullableText = (description: string) => Type.Unsafe<string | null>({ type: ['string', 'null'], description });
 
 export const AlertSchema = Type.Object({
   id: Type.Integer(),
@@ -16,8 +15,8 @@ export const AlertSchema = Type.Object({
   summary: Type.String({ description: 'One sentence for a person.' }),
   detail: Type.Unsafe<Record<string, string | number | null>>({ type: 'object' }),
   seen_at: Type.String({ description: 'When it was first the case.' }),
-  raised_at: nullableText('When it became an alert.'),
-  ended_at: nullableText('When it had passed.'),
+  raised_at: nullable<string>('string', 'When it became an alert.'),
+  ended_at: nullable<string>('string', 'When it had passed.'),
   told: Type.Enum(['nothing', 'firing', 'resolved'], { description: 'What messages have said of it.' }),
   silence_id: Type.Unsafe<number | null>({
     type: ['integer', 'null'],
@@ -36,15 +35,15 @@ export type AlertList = Static<typeof AlertListSchema>;
 
 export const SilenceSchema = Type.Object({
   id: Type.Integer(),
-  device: nullableText('null: every one.'),
-  site: nullableText('null: every one.'),
-  rule: nullableText('null: every one.'),
+  device: nullable<string>('string', 'null: every one.'),
+  site: nullable<string>('string', 'null: every one.'),
+  rule: nullable<string>('string', 'null: every one.'),
   from: Type.String(),
   to: Type.String(),
   reason: Type.String(),
   created_at: Type.String(),
   created_by: Type.String({ description: 'Who asked for it.' }),
-  lifted_at: nullableText('When somebody ended it; null: nobody has.'),
+  lifted_at: nullable<string>('string', 'When somebody ended it; null: nobody has.'),
 });
 export type Silence = Static<typeof SilenceSchema>;
 

@@ -3,12 +3,10 @@
  * Field names of time series are in catalogue terms; instants are RFC 3339 unless a name says `timestamps` (epoch seconds).
  */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../config/nullable.js';
 import { CHANNEL_NAMES } from '../telemetry/channels.js';
 
 /** `T | null` as one JSON Schema type list, which every OpenAPI 3.1 reader understands. */
-const nullable = <T>(type: 'number' | 'string' | 'boolean' | 'integer', description: string) =>
-  Type.Unsafe<T | null>({ type: [type, 'null'], description });
-
 const nullableNumbers = (description: string) =>
   Type.Unsafe<(number | null)[]>({ type: 'array', items: { type: ['number', 'null'] }, description });
 

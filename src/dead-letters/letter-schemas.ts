@@ -3,11 +3,9 @@
  * command line have them from here. Instants are RFC 3339.
  */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../config/nullable.js';
 import { CHANNELS } from '../telemetry/channels.js';
 import { EPOCH_UNITS } from '../telemetry/timestamp.js';
-
-const nullable = <T>(type: 'number' | 'string' | 'integer', description: string) =>
-  Type.Unsafe<T | null>({ type: [type, 'null'], description });
 
 const LETTER_STATES = ['new', 'replayed', 'purged'] as const;
 

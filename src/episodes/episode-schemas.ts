@@ -1,10 +1,8 @@
 /** The shapes in which episodes are asked for and shown: routes, command line and page take them from here. */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../config/nullable.js';
 
 /** `T | null` as one JSON Schema type list. */
-const nullable = <T>(type: 'number' | 'string' | 'boolean', description: string) =>
-  Type.Unsafe<T | null>({ type: [type, 'null'], description });
-
 export const EPISODE_STATES = ['open', 'ended', 'closed'] as const;
 export type EpisodeState = (typeof EPISODE_STATES)[number];
 

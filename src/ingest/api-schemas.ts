@@ -3,6 +3,7 @@
  * catalogue. Telemetry itself is judged by the pipeline's reader, which explains every refusal; these schemas describe.
  */
 import Type, { type Static, type TSchema } from 'typebox';
+import { nullable } from '../config/nullable.js';
 import { CHANNELS, type Channel } from '../telemetry/channels.js';
 import { REJECTION_CODES } from '../telemetry/rejection.js';
 import { EPOCH_UNITS } from '../telemetry/timestamp.js';
@@ -184,8 +185,6 @@ export const HealthSchema = Type.Object(
   { description: 'Both answers in one.' },
 );
 
-const nullableText = (description: string) => Type.Unsafe<string | null>({ type: ['string', 'null'], description });
-
 export const NewHoldSchema = Type.Object(
   {
     device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Absent: all devices.' })),
@@ -205,14 +204,14 @@ export type NewHold = Static<typeof NewHoldSchema>;
 
 export const HoldSchema = Type.Object({
   id: Type.Integer(),
-  device_id: nullableText('null: all devices.'),
+  device_id: nullable<string>('string', 'null: all devices.'),
   from: Type.String(),
   to: Type.String(),
   reason: Type.String(),
   created_at: Type.String(),
   created_by: Type.String({ description: 'Who asked for it.' }),
-  expires_at: nullableText('null: until it is released.'),
-  released_at: nullableText('null: in force.'),
+  expires_at: nullable<string>('string', 'null: until it is released.'),
+  released_at: nullable<string>('string', 'null: in force.'),
 });
 export const HoldPath = Type.Object({
   id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Id of the hold.' }),

@@ -1,10 +1,8 @@
 /** The shapes of what the quality monitor answers: routes, command line and page take them from here. Shares are 0 … 1. */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../config/nullable.js';
 
 /** `T | null` as one JSON Schema type list. */
-const nullable = <T>(type: 'number' | 'string', description: string) =>
-  Type.Unsafe<T | null>({ type: [type, 'null'], description });
-
 export const QUALITY_GROUPS = ['fleet', 'site', 'device', 'hour', 'day'] as const;
 export type QualityGroup = (typeof QUALITY_GROUPS)[number];
 

@@ -1,8 +1,8 @@
 /** The shapes of `/v1/keys`, `/v1/session` and `/v1/audit`. */
 import Type, { type Static } from 'typebox';
+import { nullable } from '../../config/nullable.js';
 import { SCOPES } from '../scopes.js';
 
-const nullable = <T>(type: string, description: string) => Type.Unsafe<T | null>({ type: [type, 'null'], description });
 const nullableList = (description: string) =>
   Type.Unsafe<string[] | null>({ type: ['array', 'null'], items: { type: 'string' }, description });
 
