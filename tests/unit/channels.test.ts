@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS, channel, channelMask, channelsInMask, CHANNEL_NAMES } from '../../src/telemetry/channels.js';
+import { anomalyCauseName, causeOf, FIRST_RULE_CAUSE, RuleCause } from '../../src/telemetry/anomaly-cause.js';
 import { explainFlags, joinFlags, QualityFlag, splitFlags } from '../../src/telemetry/quality-flags.js';
 import { findUnit, QUANTITIES, type Quantity } from '../../src/telemetry/units.js';
 
@@ -81,6 +82,27 @@ describe('units', () => {
     for (const units of Object.values(QUANTITIES)) {
       for (const { factor } of Object.values(units)) expect(factor).toBeGreaterThan(0);
     }
+  });
+});
+
+describe('anomaly causes', () => {
+  it('has a name of its own for every code, and none for what is no code', () => {
+    const ofChannels = [RuleCause.rateOfChange, RuleCause.frozen].flatMap((rule) =>
+      CHANNELS.map(({ index }) => causeOf(rule, index)),
+    );
+    const codes = [...new Set([...CHANNELS.map(({ index }) => index), ...Object.values(RuleCause), ...ofChannels])];
+    const names = codes.map(anomalyCauseName);
+    expect(new Set(names).size).toBe(codes.length);
+    expect(names.filter((name) => name?.startsWith('cause '))).toEqual([]);
+    expect(anomalyCauseName(causeOf(RuleCause.frozen, channel('vibration').index))).toBe('frozen:vibration');
+    expect(anomalyCauseName(causeOf(RuleCause.rateOfChange, channel('rpm').index))).toBe('rate_of_change:rpm');
+    expect(anomalyCauseName(299)).toBe('cause 299');
+    expect(anomalyCauseName(null)).toBeNull();
+  });
+
+  it('keeps the codes of rules apart from those of channels, with room for new ones', () => {
+    expect(CHANNELS.length).toBeLessThanOrEqual(20);
+    expect(Math.min(...Object.values(RuleCause))).toBe(FIRST_RULE_CAUSE);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CHANNEL_COUNT, CHANNEL_NAMES } from '../../src/telemetry/channels.js';
 import { CHANNEL_BITS, QualityFlag } from '../../src/telemetry/quality-flags.js';
 import { scoreOfFlags } from '../../src/telemetry/quality-score.js';
-import { describeConflict, reconcile, type RowValues } from '../../src/storage/reconcile.js';
+import { describeConflict, overwrite, reconcile, type RowValues } from '../../src/storage/reconcile.js';
 
 const EXPECTED_MASK = 0b1111;
 const temperature = CHANNEL_NAMES.indexOf('temperature');
@@ -121,6 +121,17 @@ describe('reports with the same device and time', () => {
     expect(reconcile(existing, { ...existing, ...late }).kind).toBe('duplicate');
     expect(reconcile(existing, report({ [vibration]: 0.5 })).kind).toBe('duplicate');
     expect(reconcile(existing, report({})).kind).toBe('duplicate');
+  });
+
+  it('lose what the rules said of the values before, where values are overwritten', () => {
+    const judged = QualityFlag.rateOfChange | QualityFlag.frozenReading | QualityFlag.gaugeLoss;
+    const existing = report({ [temperature]: 150 });
+    const { row } = overwrite(
+      { ...existing, flagsLow: existing.flagsLow | judged | QualityFlag.lateArrival },
+      report({ [temperature]: 80 }),
+    );
+    expect(row.flagsLow & (judged | QualityFlag.lateArrival)).toBe(QualityFlag.lateArrival);
+    expect(row).toMatchObject({ isAnomaly: false, anomalyCause: -1 });
   });
 
   it('merge disjoint channels and count the score anew', () => {
