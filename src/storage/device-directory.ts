@@ -4,7 +4,7 @@
  * Last values are collected in memory and written when `flush` is called, only what changed, and only forward in
  * time: any number of processes may write the same devices. After a crash they lag behind `telemetry`; `catchUp`.
  */
-import { CHANNELS, channelIndex, type ChannelName } from '../telemetry/channels.js';
+import { channelIndex, type ChannelName } from '../telemetry/channels.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 import { formatTimestamp } from '../telemetry/timestamp.js';
 import type { Database, Row, Session } from './database.js';
@@ -13,6 +13,7 @@ import { encodeLatest, INCOMING_COPY_TARGET, INCOMING_TABLE_SQL } from './device
 import { LatestValues, type LatestSlice } from './device-directory-latest.js';
 import { CATCH_UP_SQL, SEEN_SQL, TAKE_INCOMING_SQL } from './device-directory-sql.js';
 import { storedDetection } from './stored-detection.js';
+import { storedLimits } from './stored-limits.js';
 import { storedRules } from './stored-rules.js';
 import type { WriteResult } from './telemetry-sink.js';
 
@@ -158,27 +159,13 @@ function earliest(deviceIds: readonly string[], batch: ReadingBatch): Map<string
 function storedProfile(row: Row): DeviceProfile {
   const expected = row['expected_channels'] as string[] | null;
   const profile = row['profile'] as { limits?: unknown; detection?: unknown } | null;
-  const { rules, problems } = storedRules(profile, row['reporting_mode']);
+  const { rules, problems: ofRules } = storedRules(profile, row['reporting_mode']);
+  const problems = [...ofRules];
   return {
     expectedChannels: expected && expected.filter((name): name is ChannelName => channelIndex(name) !== undefined),
-    limits: storedLimits(profile?.limits),
-    detection: storedDetection(profile?.detection),
+    limits: storedLimits(profile?.limits, problems),
+    detection: storedDetection(profile?.detection, problems),
     rules,
     ...(problems.length === 0 ? {} : { problems }),
   };
-}
-
-/** Profiles are written by people: a limit that leaves no possible value must not stop a well, and limits nothing. */
-function storedLimits(limits: unknown): DeviceProfile['limits'] {
-  if (typeof limits !== 'object' || limits === null) return {};
-  const given = limits as Readonly<Record<string, { readonly min?: unknown; readonly max?: unknown } | null>>;
-  const result: Record<string, { min?: number; max?: number }> = {};
-  for (const channel of CHANNELS) {
-    const { min, max } = given[channel.name] ?? {};
-    const lower = typeof min === 'number' ? Math.max(min, channel.minimum) : channel.minimum;
-    const upper = typeof max === 'number' ? Math.min(max, channel.maximum) : channel.maximum;
-    if (lower > upper || (lower === channel.minimum && upper === channel.maximum)) continue;
-    result[channel.name] = { min: lower, max: upper };
-  }
-  return result;
 }

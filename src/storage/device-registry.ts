@@ -15,7 +15,7 @@ export interface DeviceProfile {
   readonly detection?: DetectionProfile | undefined;
   /** Undefined: the defaults of the rules that look back. */
   readonly rules?: RuleProfile | undefined;
-  /** What of `rated` and `rules` cannot be used, in words: field, value and remedy. */
+  /** What of the stored profile cannot be used, in words: field, value and remedy. */
   readonly problems?: readonly string[];
 }
 

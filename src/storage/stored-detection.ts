@@ -1,39 +1,39 @@
 /** The part `detection` of a stored profile. */
-import { CHANNELS, type ChannelName } from '../telemetry/channels.js';
+import { CHANNEL_NAMES, type ChannelName } from '../telemetry/channels.js';
 import type { ChannelDetection, DetectionProfile } from '../telemetry/detection-profile.js';
+import { isObject, numberAt, objectAt } from './profile-fields.js';
 
 /** Beyond these a well would be judged by a slip of the pen: 100 for 1.00. */
-const LEAST_SENSITIVITY = 0.1;
-const MOST_SENSITIVITY = 10;
-const MOST_WEIGHT = 10;
+const SENSITIVITY = { least: 0.1, most: 10, unit: '1 is the default' };
+const WEIGHT = { least: 0, most: 10, unit: '1 is the default, 0 leaves the channel out' };
+const LEAST_SHIFT = { least: 0, most: 1, unit: 'a share of the level' };
 
-/** What people have written, as far as it makes sense: a setting that does not must not stop a well, and sets nothing. */
-export function storedDetection(value: unknown): DetectionProfile | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { sensitivity, channels } = value as { readonly sensitivity?: unknown; readonly channels?: unknown };
+/**
+ * What people have written, as far as it makes sense: a setting that does not sets nothing.
+ * @param problems takes what cannot be used
+ */
+export function storedDetection(value: unknown, problems: string[]): DetectionProfile | undefined {
+  const { sensitivity: written, channels } = objectAt(value, 'detection', ['sensitivity', 'channels'], problems);
+  if (!isObject(value)) return undefined;
+  const sensitivity = numberAt({ sensitivity: written }, 'sensitivity', 'detection', SENSITIVITY, problems);
+  const given = objectAt(channels, 'detection.channels', CHANNEL_NAMES, problems);
   const own: Partial<Record<ChannelName, ChannelDetection>> = {};
-  const given = (typeof channels === 'object' && channels !== null ? channels : {}) as Readonly<
-    Record<string, unknown>
-  >;
-  for (const { name } of CHANNELS) {
-    const settings = channelSettings(given[name]);
-    if (settings !== undefined) own[name] = settings;
+  for (const name of CHANNEL_NAMES) {
+    if (!isObject(given[name])) {
+      objectAt(given[name], `detection.channels.${name}`, ['weight', 'leastShift'], problems);
+      continue;
+    }
+    own[name] = channelSettings(given[name], `detection.channels.${name}`, problems);
   }
-  return {
-    ...(isBetween(sensitivity, LEAST_SENSITIVITY, MOST_SENSITIVITY) ? { sensitivity } : {}),
-    channels: own,
-  };
+  return { ...(typeof sensitivity === 'number' ? { sensitivity } : {}), channels: own };
 }
 
-function channelSettings(value: unknown): ChannelDetection | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { weight, leastShift } = value as { readonly weight?: unknown; readonly leastShift?: unknown };
+function channelSettings(value: unknown, path: string, problems: string[]): ChannelDetection {
+  const fields = objectAt(value, path, ['weight', 'leastShift'], problems);
+  const weight = numberAt(fields, 'weight', path, WEIGHT, problems);
+  const leastShift = numberAt(fields, 'leastShift', path, LEAST_SHIFT, problems);
   return {
-    ...(isBetween(weight, 0, MOST_WEIGHT) ? { weight } : {}),
-    ...(isBetween(leastShift, 0, 1) ? { leastShift } : {}),
+    ...(typeof weight === 'number' ? { weight } : {}),
+    ...(typeof leastShift === 'number' ? { leastShift } : {}),
   };
-}
-
-function isBetween(value: unknown, least: number, most: number): value is number {
-  return typeof value === 'number' && value >= least && value <= most;
 }

@@ -69,7 +69,19 @@ describe('the device directory', () => {
     expect(profiles).toEqual(
       new Map([
         ['new', { expectedChannels: null, limits: {} }],
-        ['known', { expectedChannels: ['temperature'], limits: { temperature: { min: -50, max: 120 } } }],
+        [
+          'known',
+          {
+            expectedChannels: ['temperature'],
+            limits: { temperature: { min: -50, max: 120 } },
+            problems: [
+              expect.stringMatching(/^limits\.other is .*: there is no such field/),
+              expect.stringMatching(/^limits\.vibration\.max is "x": it has to be a number \(g\)/),
+              expect.stringMatching(/^limits\.pressure leaves no value: from 9 to 5 psi; correct/),
+              expect.stringMatching(/^limits\.rpm is 7: it has to be an object with min, max/),
+            ],
+          },
+        ],
       ]),
     );
     expect(await device(database, 'new')).toEqual({ first_seen: '2026-11-23 00:00:02+00', last_seen: null });

@@ -1,6 +1,8 @@
 /** The parts `rated` and `rules` of a profile: taken over, or said to be wrong with field, value and remedy. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { storedDetection } from '../../src/storage/stored-detection.js';
+import { storedLimits } from '../../src/storage/stored-limits.js';
 import { storedRules } from '../../src/storage/stored-rules.js';
 
 describe('a profile for the rules', () => {
@@ -85,5 +87,36 @@ describe('a profile for the rules', () => {
           for (const problem of storedRules(profile, 'periodic').problems) expect(problem.length).toBeLessThan(400);
       }),
     );
+  });
+});
+
+describe('the other parts of a profile', () => {
+  it('say what is wrong with them in the same words', () => {
+    const problems: string[] = [];
+    const detection = { sensitivity: 100, channels: { flow_rate: { weight: -1, leastShift: 0.05 }, rpm: 3, flow: {} } };
+    expect(storedDetection(detection, problems)).toEqual({ channels: { flow_rate: { leastShift: 0.05 } } });
+    expect(
+      storedLimits({ temperature: { max: '120' }, vibration: { min: 2, max: 1 }, rpm: { max: null } }, problems),
+    ).toEqual({});
+    expect(problems.map((problem) => problem.replace(/: .*/, ''))).toEqual([
+      'detection.sensitivity is 100',
+      'detection.channels.flow is {}',
+      'detection.channels.flow_rate.weight is -1',
+      'detection.channels.rpm is 3',
+      'limits.temperature.max is "120"',
+      'limits.vibration leaves no value',
+    ]);
+  });
+
+  it('are taken over where they are right', () => {
+    const problems: string[] = [];
+    const detection = {
+      sensitivity: 1.5,
+      channels: { flow_rate: { weight: 0 }, intake_pressure: { leastShift: 0.05 } },
+    };
+    expect(storedDetection(detection, problems)).toEqual(detection);
+    expect(storedDetection(undefined, problems)).toBeUndefined();
+    expect(storedLimits({ temperature: { max: 120 } }, problems)).toEqual({ temperature: { min: -50, max: 120 } });
+    expect(problems).toEqual([]);
   });
 });
