@@ -341,7 +341,7 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
     await insertRows(database, rows, days.map(dayName));
     // The budget is used up at once: each run does nothing but begin, hands back, and leaves the notes.
     expect((await runnerWith(-1).runNow('refresh-late')).detail).toEqual({ days: 0, waiting: 12, more: true });
-    const runner = runnerWith(60_000);
+    const runner = runnerWith(600_000);
     let finished = false;
     const refreshed = runner.runNow('refresh-late').finally(() => (finished = true));
     let writes = 0;
@@ -355,7 +355,7 @@ describe.each(timescaleTargets())('the jobs, $name', (target) => {
     expect(
       await database.query(`SELECT sum(sample_count)::int AS n FROM telemetry_daily WHERE device_id = 'late'`),
     ).toEqual([{ n: rows.length }]);
-  }, 180_000);
+  }, 600_000);
 
   it('come to the end of a day that takes many runs, also where it has to be computed anew', async () => {
     const day = midnightMs - 120 * DAY;
