@@ -244,7 +244,7 @@ describe('pipeline', () => {
       'detection.detector': 'z-score',
       'detection.warmUpRecords': 30,
     });
-    await second.publish([reading(100, 80.5), reading(101, 95), reading(50, 80)]);
+    await second.publish([reading(100, 80.5), reading(110, 95), reading(50, 80)]);
     await second.drained();
     const rows = await database.query(
       `SELECT temperature, is_anomaly, anomaly_score > 3 AS far, anomaly_cause FROM telemetry ORDER BY "timestamp" DESC LIMIT 2`,
