@@ -98,6 +98,19 @@ export const FLOW_FAULTS = {
   ],
   pump_off: [
     {
+      name: 'in an hour and a half, with spikes of the frequency',
+      foundWithinSeconds: 20 * MINUTE,
+      ...fine,
+      beforeSeconds: 1.5 * HOUR,
+      duringSeconds: 1.5 * HOUR,
+      spikes: { channel: 'drive_frequency', multiple: 1.4, every: 600 },
+      course: ({ t }) => ({
+        intake_pressure: 1 - 0.75 * (1 - Math.exp(-t / 2100)),
+        motor_current: 1 - Math.max(0, t - 2700) / 12_000,
+        flow_rate: 1 - Math.max(0, t - 2700) / 6000,
+      }),
+    },
+    {
       name: 'in half an hour',
       foundWithinSeconds: 15 * MINUTE,
       ...fine,

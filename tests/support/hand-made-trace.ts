@@ -77,6 +77,10 @@ export interface TraceSpec {
   readonly noise?: number;
   readonly without?: readonly ChannelName[];
   readonly seed?: number;
+  /** Share of the readings of a channel that are missing, before, during and after. */
+  readonly lost?: Partial<Record<ChannelName, number>>;
+  /** Readings of a channel that are this multiple of what they should be, one of so many. */
+  readonly spikes?: { readonly channel: ChannelName; readonly multiple: number; readonly every: number };
   readonly course: (moment: Moment) => Course;
 }
 
@@ -117,13 +121,20 @@ export function handMadeTrace(spec: TraceSpec): ReadingBatch {
       const multiple = name in course ? course[name] : 1;
       const share = channel(name).quantity === 'temperature' ? noise / 10 : noise;
       const drawn = REPORTED.has(name) ? 0 : random() * share * level;
-      if (multiple === undefined) continue;
+      if (multiple === undefined || isLost(spec.lost?.[name], at)) continue;
       const value =
         multiple === 'stuck' ? last.get(name) : Math.max(0, level * multiple + (multiple === 0 ? 0 : drawn));
       if (value === undefined) continue;
       last.set(name, value);
-      batch.values[row * CHANNEL_COUNT + channel(name).index] = value;
+      const { spikes } = spec;
+      const isSpike = spikes?.channel === name && at % spikes.every === spikes.every - 1;
+      batch.values[row * CHANNEL_COUNT + channel(name).index] = isSpike ? value * spikes.multiple : value;
     }
   }
   return batch;
+}
+
+/** Whether row `at` has lost its reading, spread without a pattern and without drawing on the noise. */
+function isLost(share: number | undefined, at: number): boolean {
+  return share !== undefined && (Math.imul(at + 1, 0x9e37_79b1) >>> 0) / 4_294_967_296 < share;
 }

@@ -130,6 +130,13 @@ const NORMAL: readonly ({ readonly name: string } & TraceSpec)[] = [
     course: () => ({ ...speed(1.08), motor_temperature: 1.08 }),
   },
   {
+    name: 'five hertz faster, each minute, the frequency missing now and then',
+    ...minutely,
+    beforeSeconds: 20_000,
+    lost: { drive_frequency: 0.06 },
+    course: () => ({ ...speed(1.1), motor_temperature: 1.08 }),
+  },
+  {
     name: 'drawn down after a start',
     ...fine,
     beforeSeconds: 1200,

@@ -41,6 +41,8 @@ export class BucketHistory {
   #isSteady = true;
   #changed = 0;
   #steadyHz = Number.NaN;
+  /** The last frequency, which the next one has to confirm. */
+  #pendingHz = Number.NaN;
   readonly #figures = new Float64Array(FIGURES).fill(Number.NaN, LAST);
   /** Fine buckets that are not in a coarse one yet. */
   #notJoined = 0;
@@ -64,7 +66,8 @@ export class BucketHistory {
   }
 
   save(writer: StateWriter): void {
-    writer.numbers([this.operatedUs, this.#fromUs, this.#lastUs, this.#records, this.#steadyHz, this.#notJoined]);
+    writer.numbers([this.operatedUs, this.#fromUs, this.#lastUs, this.#records, this.#steadyHz, this.#pendingHz]);
+    writer.count(this.#notJoined);
     writer.count(this.#isSteady ? 1 : 0);
     writer.count(this.#changed);
     writer.numbers(this.#figures);
@@ -75,13 +78,14 @@ export class BucketHistory {
 
   /** Takes what was saved; to be called once, on a new one. @throws StateMismatch */
   restore(reader: StateReader): void {
-    const [operatedUs, fromUs, lastUs, records, steadyHz, notJoined] = reader.numbers(6) as unknown as SavedNumbers;
+    const [operatedUs, fromUs, lastUs, records, steadyHz, pendingHz] = reader.numbers(6) as unknown as SavedNumbers;
     this.operatedUs = operatedUs;
     this.#fromUs = fromUs;
     this.#lastUs = lastUs;
     this.#records = records;
     this.#steadyHz = steadyHz;
-    this.#notJoined = notJoined;
+    this.#pendingHz = pendingHz;
+    this.#notJoined = reader.count();
     this.#isSteady = reader.count() === 1;
     this.#changed = reader.count();
     this.#figures.set(reader.numbers(FIGURES));
@@ -95,7 +99,7 @@ export class BucketHistory {
     this.#lastUs = timestampUs;
     const isSteady = STEADY.has(state);
     this.#isSteady &&= isSteady;
-    this.#noteFrequency(values[base + FREQUENCY] as number, isSteady, timestampUs);
+    this.#noteFrequency(values[base + FREQUENCY] as number, state, timestampUs);
     for (let index = 0; index < CHANNEL_COUNT; index++) {
       const value = values[base + index] as number;
       if (value !== value) continue;
@@ -114,11 +118,15 @@ export class BucketHistory {
     this.#figures[at] = (this.#figures[at] as number) + amount;
   }
 
-  #noteFrequency(frequency: number, isSteady: boolean, timestampUs: number): void {
-    if (!isSteady) this.operatedUs = timestampUs;
+  #noteFrequency(frequency: number, state: OperatingState, timestampUs: number): void {
+    if (state === OperatingState.off || state === OperatingState.starting) this.operatedUs = timestampUs;
     if (!(frequency > 1)) return;
-    if (Math.abs(frequency - this.#steadyHz) > SAME_FREQUENCY_HZ) this.operatedUs = timestampUs;
-    if (!(Math.abs(frequency - this.#steadyHz) <= SAME_FREQUENCY_HZ)) this.#steadyHz = frequency;
+    // Twice in a row: a single reading may be a spike.
+    const isConfirmed = Math.abs(frequency - this.#pendingHz) <= SAME_FREQUENCY_HZ;
+    this.#pendingHz = frequency;
+    if (!isConfirmed || Math.abs(frequency - this.#steadyHz) <= SAME_FREQUENCY_HZ) return;
+    if (!Number.isNaN(this.#steadyHz)) this.operatedUs = timestampUs;
+    this.#steadyHz = frequency;
   }
 
   #close(): true {

@@ -81,6 +81,8 @@ const SURE = 0.85;
 /** Confidence down to which it is still going on. */
 const STAYS = 0.25;
 const STILL_ON_BUCKETS = 10;
+/** Share of a window that may be unsteady by spikes. */
+const MOST_UNSTEADY = 0.35;
 
 export class FaultWatch {
   readonly #history = new BucketHistory();
@@ -188,7 +190,7 @@ export class FaultWatch {
     for (const window of windows) {
       if (count % window.every !== 0 || buckets.records(last) < (window.leastRecords ?? 1)) continue;
       const from = buckets.length - window.buckets;
-      if (from < window.leastBefore || hasUnsteady(buckets, from)) continue;
+      if (from < window.leastBefore || this.#isDisturbed(buckets, from)) continue;
       const symptoms = this.#look(buckets, window, count);
       if (symptoms === undefined) continue;
       const ranking = diagnose(symptoms);
@@ -203,6 +205,13 @@ export class FaultWatch {
       else if (!isEnough && this.#suspected?.window === WINDOWS.indexOf(window)) this.#suspected = undefined;
     }
     if (found !== undefined) this.#suspect(buckets, found, isCoarse);
+  }
+
+  /** Whether a window is about operation. Where the pump was not operated since it began, what is unsteady in it are spikes of the frequency. */
+  #isDisturbed(buckets: BucketRing, from: number): boolean {
+    const unsteady = unsteadyOf(buckets, from);
+    const isOperated = this.#history.operatedUs >= buckets.fromUs(from);
+    return unsteady > 0 && (isOperated || unsteady > MOST_UNSTEADY * (buckets.length - from));
   }
 
   #opensAt(buckets: BucketRing): number {
@@ -234,7 +243,7 @@ export class FaultWatch {
   /** What is different in a window that ends now. */
   #look(buckets: BucketRing, window: Window, count: number): Symptoms | undefined {
     const from = buckets.length - window.buckets;
-    const during = buckets.select(from, buckets.length);
+    const during = buckets.select(from, buckets.length, (at) => buckets.isSteady(at));
     const frequencyHz = frequencyAtEnd(during);
     const place = WINDOWS.indexOf(window);
     const kept = this.#references.get(place);
@@ -276,7 +285,8 @@ const NOTHING = new BucketRing(0);
 
 const isNormal = (buckets: BucketRing, at: number): boolean => buckets.isSteady(at) && !buckets.isExcluded(at);
 
-function hasUnsteady(buckets: BucketRing, from: number): boolean {
-  for (let at = from; at < buckets.length; at++) if (!buckets.isSteady(at)) return true;
-  return false;
+function unsteadyOf(buckets: BucketRing, from: number): number {
+  let count = 0;
+  for (let at = from; at < buckets.length; at++) if (!buckets.isSteady(at)) count++;
+  return count;
 }

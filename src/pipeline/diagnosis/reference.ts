@@ -68,11 +68,14 @@ export function lastThird<T>(items: readonly T[]): readonly T[] {
 
 /** The reference of the buckets for comparing with a time at `frequencyHz` (NaN: not known, nothing is converted). */
 export function createReference(buckets: readonly Bucket[], frequencyHz: number): Reference {
-  const same = buckets.filter(
+  // A frequency that is missing now and then says nothing about the speed; one that always is, that it is not known.
+  const known = buckets.filter(({ means }) => !Number.isNaN(means[FREQUENCY]));
+  const usable = known.length * 2 >= buckets.length ? known : buckets;
+  const same = usable.filter(
     ({ means }) => !(Math.abs((means[FREQUENCY] as number) - frequencyHz) > SAME_HZ), // unknown counts as the same
   );
-  const isConverted = same.length < Math.min(LEAST_SAME, buckets.length);
-  const used = thinned(isConverted ? buckets : same);
+  const isConverted = same.length < Math.min(LEAST_SAME, usable.length);
+  const used = thinned(isConverted ? usable : same);
   const reference: Reference = {
     buckets: used.length,
     frequencyHz: frequencyOf(used),

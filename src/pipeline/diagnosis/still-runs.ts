@@ -24,6 +24,9 @@ const LEAST_CHANGES = 5;
 const LEAST_SHARE = 0.7;
 /** From so many buckets on a run is suspicious, and when it is so many times as long as the longest one: of a channel … */
 const STILL = { buckets: 8, times: 4 } as const;
+/** … of a temperature, which may well be the same for minutes … */
+const TEMPERATURE_STILL = { buckets: 18, times: 6 } as const;
+const TEMPERATURES = channelMask(['temperature', 'motor_temperature']);
 /** … and of a whole gauge, which has many chances to move. */
 const GAUGE_STILL = { buckets: 3, times: 2 } as const;
 
@@ -86,7 +89,7 @@ export class StillRuns {
   }
 
   #isTooLong(run: number): boolean {
-    const { buckets, times } = run === GAUGE ? GAUGE_STILL : STILL;
+    const { buckets, times } = limitsOf(run);
     const changes = this.#of(run, CHANGES);
     const isLively = changes >= LEAST_CHANGES && changes >= LEAST_SHARE * (changes + this.#of(run, ENDED));
     return isLively && this.#of(run, BUCKETS) >= Math.max(buckets, times * this.#of(run, LONGEST) + 2);
@@ -95,4 +98,9 @@ export class StillRuns {
   #of(run: number, field: number): number {
     return this.#runs[run * FIELDS + field] as number;
   }
+}
+
+function limitsOf(run: number): { readonly buckets: number; readonly times: number } {
+  if (run === GAUGE) return GAUGE_STILL;
+  return (TEMPERATURES & (1 << run)) === 0 ? STILL : TEMPERATURE_STILL;
 }
