@@ -119,6 +119,16 @@ export const OTHER_FAULTS = {
       well: 'large',
       course: () => ({ motor_current: 1.2, rpm: 0.995 }),
     },
+    {
+      name: 'and a gauge at the surface stands still later',
+      ...fine,
+      duringSeconds: HOUR,
+      course: ({ t, ramp }) => ({
+        motor_current: 1 + 0.3 * ramp(120),
+        motor_temperature: 1 + 0.15 * ramp(900),
+        casing_pressure: t > 600 ? 'stuck' : 1,
+      }),
+    },
   ],
   electrical: [
     {

@@ -6,11 +6,12 @@
  * had never been interrupted. Without saved state it is fed some hours of older rows first, so that it knows what is normal; a
  * slow fault needs days of them.
  */
+import type { ConditionName } from '../../telemetry/conditions.js';
 import { OperatingState } from '../../telemetry/operating-state.js';
 import { FIRST_RULE_CAUSE } from '../../telemetry/anomaly-cause.js';
 import type { ReadingBatch } from '../../telemetry/reading-batch.js';
 import { CHANNEL_COUNT } from '../../telemetry/channels.js';
-import type { Diagnosis } from '../diagnosis/diagnose.js';
+import { bestOf, type Diagnosis } from '../diagnosis/diagnose.js';
 import { FaultWatch } from '../diagnosis/fault-watch.js';
 import type { StateReader, StateWriter } from '../state-bytes.js';
 import { AlarmFilter } from './alarm-filter.js';
@@ -22,6 +23,8 @@ const LATER_COUNTS = 0.07;
 const LEAST_QUIET_INTERVALS = 5;
 /** Confidence that is enough where the detector has raised an alarm; and how often it is asked for. */
 const CONFIRMED = 0.5;
+/** Of the instruments, not of the pump. */
+const INSTRUMENT_FAULTS: ReadonlySet<ConditionName> = new Set(['stuck_sensor', 'gauge_loss']);
 const WAITED_LOOKS = 3;
 
 export class EpisodeTracker {
@@ -153,7 +156,8 @@ export class EpisodeTracker {
     if (finding !== undefined) {
       episode.endUs = Math.max(episode.endUs, finding.lastSeenUs);
       // What the watch finds later, over days perhaps, may be what it was from the beginning.
-      if (confidenceOf(finding.ranking) > confidenceOf(episode.ranking)) episode.ranking = finding.ranking;
+      const ranking = behindTheFault(finding.ranking, episode.ranking[0]?.condition);
+      if (confidenceOf(ranking) > confidenceOf(episode.ranking)) episode.ranking = ranking;
     }
     if (hasLooked) {
       this.#looks++;
@@ -170,7 +174,7 @@ export class EpisodeTracker {
   }
 
   #diagnose(episode: Episode): void {
-    const ranking = this.#watch.rank(episode.startUs);
+    const ranking = behindTheFault(this.#watch.rank(episode.startUs), episode.ranking[0]?.condition);
     if (confidenceOf(ranking) >= confidenceOf(episode.ranking) - LATER_COUNTS && ranking.length > 0)
       episode.ranking = ranking;
   }
@@ -193,3 +197,15 @@ export class EpisodeTracker {
 }
 
 const confidenceOf = (ranking: readonly Diagnosis[]): number => ranking[0]?.confidence ?? 0;
+
+/**
+ * An instrument that fails during a fault of the pump does not end it: what was diagnosed stays before the instrument for as long
+ * as it fits.
+ */
+function behindTheFault(ranking: readonly Diagnosis[], diagnosed: ConditionName | undefined): readonly Diagnosis[] {
+  const [first] = ranking;
+  if (first === undefined || diagnosed === undefined) return ranking;
+  if (!INSTRUMENT_FAULTS.has(first.condition) || INSTRUMENT_FAULTS.has(diagnosed)) return ranking;
+  const fault = bestOf(ranking.filter(({ condition }) => condition === diagnosed));
+  return fault === undefined ? ranking : [fault, ...ranking.filter((other) => other !== fault)];
+}
