@@ -31,8 +31,10 @@ export async function startService(
   environment: Record<string, string> = {},
   command: readonly [string, ...string[]] = downhole('up'),
 ): Promise<Service> {
-  // `npm start` is the first start of a user, database and all.
-  if (command[0] === process.execPath && environment['DOWNHOLE_DATABASE_URL'] === undefined) putNewDatabase(dataDir);
+  const [program, , ...parameters] = command;
+  // `npm start` is the first start of a user, database and all; and the role ingest alone has none.
+  const isEmbedded = program === process.execPath && environment['DOWNHOLE_DATABASE_URL'] === undefined;
+  if (isEmbedded && parameters.join(' ') !== 'ingest') putNewDatabase(dataDir);
   const port = await freePort();
   const child = spawn(command[0], command.slice(1), {
     cwd: REPOSITORY,
