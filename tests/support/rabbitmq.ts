@@ -79,9 +79,21 @@ export async function startRabbitmq({ settings = [] }: { settings?: readonly str
   /** Evaluates Erlang expressions in the broker: what rabbitmqctl does too, which takes a second to start. */
   const evaluate = async (expressions: string): Promise<void> => {
     const cookie = readFileSync(join(directory.path, '.erlang.cookie'), 'utf8').trim();
-    const call = promisify(execFile)('erl_call', ['-r', '-sname', node, '-c', cookie, '-e'], { env: environment });
-    call.child.stdin?.end(`${expressions}\n`);
-    const { stdout } = await call;
+    const ask = async (): Promise<string> => {
+      const call = promisify(execFile)('erl_call', ['-r', '-sname', node, '-c', cookie, '-e'], { env: environment });
+      call.child.stdin?.end(`${expressions}\n`);
+      return (await call).stdout;
+    };
+    let stdout: string | undefined;
+    for (let attempt = 1; stdout === undefined; attempt++) {
+      try {
+        stdout = await ask();
+      } catch (error) {
+        // Nodes greet each other before they talk, and on a busy machine a greeting may take too long.
+        if (attempt === 20 || !String(error).includes('failed to connect')) throw error;
+        await sleep(250);
+      }
+    }
     if (!stdout.startsWith('{ok, ok}')) throw new Error(`RabbitMQ refused ${expressions}: ${stdout}`);
   };
 
