@@ -4,6 +4,7 @@
  */
 import { CHANNEL_COUNT, CHANNELS } from '../../telemetry/channels.js';
 import type { DetectionProfile } from '../../telemetry/detection-profile.js';
+import { SharedSettings } from '../shared-settings.js';
 import { CHANNEL_DEFAULTS } from './level-shift-parameters.js';
 
 /** By catalogue position. */
@@ -14,25 +15,9 @@ export interface ChannelSettings {
   readonly coarsestStep: Float64Array;
 }
 
-export class LevelShiftProfiles {
-  readonly #defaults = settingsOf(undefined);
-  readonly #byDevice: (ChannelSettings | undefined)[] = [];
-  readonly #known = new Map<string, ChannelSettings>();
-
-  of(device: number): ChannelSettings {
-    return this.#byDevice[device] ?? this.#defaults;
-  }
-
-  set(device: number, profile: DetectionProfile | undefined): void {
-    if (profile === undefined) {
-      if (device < this.#byDevice.length) this.#byDevice[device] = undefined;
-      return;
-    }
-    while (this.#byDevice.length <= device) this.#byDevice.push(undefined);
-    const key = JSON.stringify(profile);
-    let settings = this.#known.get(key);
-    if (settings === undefined) this.#known.set(key, (settings = settingsOf(profile)));
-    this.#byDevice[device] = settings;
+export class LevelShiftProfiles extends SharedSettings<DetectionProfile, ChannelSettings> {
+  constructor() {
+    super(settingsOf);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { CHANNEL_COUNT, CHANNELS, channel } from '../../telemetry/channels.js';
 import type { RuleProfile } from '../../telemetry/rule-profile.js';
+import { SharedSettings } from '../shared-settings.js';
 import { FROZEN_RUN } from './frozen-value.js';
 import { RATE_LIMITS, RATED_CURRENTS_PER_SECOND, RPM_PER_SECOND_AND_HZ } from './rate-of-change.js';
 
@@ -21,29 +22,13 @@ const MOST_RUN = 2 ** 31 - 1;
 /** Set, not measured: it stands still by itself. */
 const SET = channel('drive_frequency').index;
 
-export class RuleProfiles {
-  readonly #defaults = settingsOf({ channels: {} });
-  readonly #byDevice: (RuleSettings | undefined)[] = [];
-  readonly #known = new Map<string, RuleSettings>();
-
-  of(device: number): RuleSettings {
-    return this.#byDevice[device] ?? this.#defaults;
-  }
-
-  set(device: number, profile: RuleProfile | undefined): void {
-    if (profile === undefined) {
-      if (device < this.#byDevice.length) this.#byDevice[device] = undefined;
-      return;
-    }
-    while (this.#byDevice.length <= device) this.#byDevice.push(undefined);
-    const key = JSON.stringify(profile);
-    let settings = this.#known.get(key);
-    if (settings === undefined) this.#known.set(key, (settings = settingsOf(profile)));
-    this.#byDevice[device] = settings;
+export class RuleProfiles extends SharedSettings<RuleProfile, RuleSettings> {
+  constructor() {
+    super(settingsOf);
   }
 }
 
-function settingsOf(profile: RuleProfile): RuleSettings {
+function settingsOf(profile: RuleProfile = { channels: {} }): RuleSettings {
   const { ratedCurrentA, ratedFrequencyHz, reportsByException = false } = profile;
   const limits = new Float64Array(CHANNEL_COUNT);
   const frozenRuns = new Int32Array(CHANNEL_COUNT).fill(MOST_RUN);
