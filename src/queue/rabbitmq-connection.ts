@@ -24,6 +24,7 @@ interface Line {
   readonly model: ChannelModel;
   /** Resolves when it has ended, in whatever way. */
   readonly gone: Promise<void>;
+  isGone: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -106,10 +107,14 @@ export class RabbitmqConnection {
   async #setUp(model: ChannelModel): Promise<void> {
     model.on('error', () => {}); // followed by `close`, which carries the same error
     this.#isBlocked = false;
-    const line = { model, gone: new Promise<void>((resolve) => model.once('close', () => resolve())) };
+    const gone = new Promise<void>((resolve) => model.once('close', () => resolve()));
+    const line = { model, gone, isGone: false };
+    void gone.then(() => (line.isGone = true));
     this.#line = line;
     try {
       await this.#options.setUp(model);
+      // Nobody would hear of its end any more: amqplib listens for it only from here on.
+      if (line.isGone) throw new Error('Connection closed while it was set up');
     } catch (error) {
       await breakOff(line);
       throw error;
@@ -163,6 +168,17 @@ async function breakOffAfter(goodBye: Promise<void> | undefined, line: Line): Pr
   late.abort();
   await Promise.allSettled([timeout]);
   await breakOff(line);
+}
+
+/**
+ * Closes a channel. amqplib waits for the broker's answer, and for ever where the connection ends before that comes.
+ * @throws what `isConnectionLoss` knows, if channel or connection ended before
+ */
+export async function closeChannel(channel: Channel): Promise<void> {
+  const ended = new Promise<never>((_, reject) => {
+    channel.once('close', () => reject(new Error('Channel ended with its connection')));
+  });
+  await Promise.race([channel.close(), ended]); // an answer settles the first one before `close` is told
 }
 
 const ACCESS_REFUSED = 403;

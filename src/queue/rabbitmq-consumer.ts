@@ -10,7 +10,7 @@ import { OperationalError } from '../telemetry/operational-error.js';
 import { withinTime } from '../telemetry/time-limit.js';
 import type { ConsumeOptions, Consumer, Delivery } from './queue.js';
 import type { MessageSize } from './rabbitmq-accounts.js';
-import { ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
+import { closeChannel, ignoreConnectionLoss, isConnectionLoss } from './rabbitmq-connection.js';
 import type { RabbitmqLane } from './rabbitmq-lane.js';
 import { fromDelivery, messageIdOf } from './rabbitmq-message.js';
 
@@ -92,7 +92,7 @@ export class RabbitmqConsumer implements Consumer {
 
   /** Goes on with this channel. */
   async attach(channel: Channel): Promise<void> {
-    if (this.#channel !== undefined || this.#stopped) return await channel.close(); // somebody else was faster
+    if (this.#channel !== undefined || this.#stopped) return await closeChannel(channel); // somebody else was faster
     this.#channel = channel;
     this.#beginAnew();
     this.#isRenewing = false;
@@ -165,7 +165,7 @@ export class RabbitmqConsumer implements Consumer {
     this.#channel = undefined;
     if (channel === undefined) return;
     // Not with a nack: a quorum queue puts what is refused at its end, and what a closed channel held at its head.
-    await channel.close().catch(ignoreConnectionLoss);
+    await closeChannel(channel).catch(ignoreConnectionLoss);
   }
 
   #receive(channel: Channel, lane: RabbitmqLane, message: ConsumeMessage): void {
@@ -253,7 +253,7 @@ export class RabbitmqConsumer implements Consumer {
 
   async #renew(channel: Channel): Promise<void> {
     this.#prefetchMessages = this.#suitablePrefetch();
-    await channel.close().catch(ignoreConnectionLoss);
+    await closeChannel(channel).catch(ignoreConnectionLoss);
     this.#beginAnew();
     await this.#options.attachAnew();
   }

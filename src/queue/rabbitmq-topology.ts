@@ -5,6 +5,7 @@
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import { OperationalError } from '../telemetry/operational-error.js';
+import { closeChannel } from './rabbitmq-connection.js';
 
 /** Where a queue is fed and read. */
 export interface Route {
@@ -193,7 +194,7 @@ async function onOwnChannel<T>(model: ChannelModel, work: (channel: Channel) => 
   const channel = await model.createChannel();
   channel.on('error', () => {}); // the call that caused it is told
   const result = await work(channel);
-  await channel.close();
+  await closeChannel(channel);
   return result;
 }
 

@@ -71,8 +71,6 @@ async function expectBalance({ books }: RunningPipeline): Promise<void> {
   await expect.poll(difference, { timeout: 10_000 }).toBe(0);
 }
 
-const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
-
 describe('two pipelines', () => {
   it('with a queue each race for the same keys', async () => {
     const chosen = seed();
@@ -138,8 +136,9 @@ describe('two pipelines', () => {
           [active, standby] = [standby, await begin()];
         } else if (number % 20 === 10) proxy.cut();
       }
-      while ((await storedReports(database)).length < modelOf(reports).length) await soon();
-      while (active.broker.telemetry.depth().messages > 0) await soon();
+      const stored = async (): Promise<number> => (await storedReports(database)).length;
+      await expect.poll(stored, { timeout: 60_000, interval: 200 }).toBe(modelOf(reports).length);
+      await expect.poll(() => active.broker.telemetry.depth().messages, { timeout: 30_000 }).toBe(0);
       for (const pipeline of [active, standby]) await expectBalance(pipeline);
       await active.stop();
       await standby.stop();

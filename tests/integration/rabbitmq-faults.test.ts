@@ -76,6 +76,21 @@ describe('RabbitMQ in trouble', () => {
     expect(traffic.seen).toEqual(upTo(300));
   });
 
+  it('comes back when a connection is cut just as a channel of it says good-bye', async () => {
+    const events = recordEvents();
+    const broker = await open({ address: rabbitmq.urlAt(proxy.port), events });
+    const collector = await Collector.on(broker.telemetry);
+    // Both connections say it, queue by queue, while they are set up anew.
+    for (const number of upTo(8)) {
+      const cut = proxy.once('before', 'Goodbye', () => proxy.cut());
+      if (number === 0) proxy.cut();
+      await cut;
+    }
+    await publishUntilTaken(broker, message(0));
+    await untilSeen(collector, [0]);
+    expect(events.named('queue_connection_retried').length).toBeGreaterThan(0);
+  });
+
   it('refuses in time while the connection hangs, and goes on by itself; old deliveries are settled without effect', async () => {
     const events = recordEvents();
     const broker = await open({ address: rabbitmq.urlAt(proxy.port), events });
