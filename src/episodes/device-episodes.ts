@@ -155,4 +155,4 @@ export class DeviceEpisodes {
 
 const MOST_ALIASES = 100;
 /** Of the saved state: a change of what is saved, or of what it means, is another one. */
-const STATE_VERSION = 3;
+const STATE_VERSION = 4;

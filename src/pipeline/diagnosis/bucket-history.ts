@@ -28,7 +28,11 @@ const STEPS = 2 * CHANNEL_COUNT;
 const STEP_COUNTS = 3 * CHANNEL_COUNT;
 /** The last reading of each channel; it outlasts the bucket. */
 const LAST = 4 * CHANNEL_COUNT;
-const FIGURES = 5 * CHANNEL_COUNT;
+/** The smallest step of each channel so far: the last digit that it is reported with; infinite before the first one. */
+const DIGIT = 5 * CHANNEL_COUNT;
+const FIGURES = 6 * CHANNEL_COUNT;
+/** More than one digit: differences of float32 are not all the same to the bit. */
+const DIGITS = 1.5;
 
 export class BucketHistory {
   readonly fine = new BucketRing(FINE_BUCKETS);
@@ -40,10 +44,13 @@ export class BucketHistory {
   #records = 0;
   #isSteady = true;
   #changed = 0;
+  #swung = 0;
+  /** Channels whose last change was a rise; it outlasts the bucket. */
+  #up = 0;
   #steadyHz = Number.NaN;
   /** The last frequency, which the next one has to confirm. */
   #pendingHz = Number.NaN;
-  readonly #figures = new Float64Array(FIGURES).fill(Number.NaN, LAST);
+  readonly #figures = new Float64Array(FIGURES).fill(Number.NaN, LAST).fill(Number.POSITIVE_INFINITY, DIGIT);
   /** Fine buckets that are not in a coarse one yet. */
   #notJoined = 0;
   readonly #still = new StillRuns();
@@ -70,6 +77,8 @@ export class BucketHistory {
     writer.count(this.#notJoined);
     writer.count(this.#isSteady ? 1 : 0);
     writer.count(this.#changed);
+    writer.count(this.#swung);
+    writer.count(this.#up);
     writer.numbers(this.#figures);
     this.#still.save(writer);
     this.fine.save(writer);
@@ -88,6 +97,8 @@ export class BucketHistory {
     this.#notJoined = reader.count();
     this.#isSteady = reader.count() === 1;
     this.#changed = reader.count();
+    this.#swung = reader.count();
+    this.#up = reader.count();
     this.#figures.set(reader.numbers(FIGURES));
     this.#still.restore(reader);
     this.fine.restore(reader);
@@ -105,13 +116,24 @@ export class BucketHistory {
       if (value !== value) continue;
       this.#count(SUMS + index, value);
       this.#count(COUNTS + index, 1);
-      const step = Math.abs(value - (this.#figures[LAST + index] as number));
+      const change = value - (this.#figures[LAST + index] as number);
+      const step = Math.abs(change);
       this.#figures[LAST + index] = value;
       if (!(step >= 0)) continue;
       this.#count(STEPS + index, step);
       this.#count(STEP_COUNTS + index, 1);
-      if (step > 0) this.#changed |= 1 << index;
+      if (step > 0) this.#noteChange(index, change > 0, step);
     }
+  }
+
+  #noteChange(index: number, isUp: boolean, step: number): void {
+    const bit = 1 << index;
+    this.#changed |= bit;
+    const hasTurned = ((this.#up & bit) !== 0) !== isUp;
+    if (hasTurned) this.#up ^= bit;
+    const digit = this.#figures[DIGIT + index] as number;
+    if (step < digit) this.#figures[DIGIT + index] = step;
+    else if (hasTurned && step > DIGITS * digit) this.#swung |= bit;
   }
 
   #count(at: number, amount: number): void {
@@ -148,11 +170,11 @@ export class BucketHistory {
       roughness,
       isExcluded: false,
     });
-    this.#still.add(this.#isSteady, present, this.#changed);
+    this.#still.add(this.#isSteady, present, this.#changed, this.#swung);
     this.#closeCoarse();
     this.#records = 0;
     this.#isSteady = true;
-    this.#changed = 0;
+    this.#changed = this.#swung = 0;
     figures.fill(0, 0, LAST);
     return true;
   }
