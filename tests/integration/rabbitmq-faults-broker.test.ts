@@ -63,7 +63,7 @@ describe('an outage of the consumer that outlasts the time limit of the broker',
     };
     await expect.poll(acknowledgeAll, { timeout: 30_000, interval: 20 }).toBe(0);
     expect([...new Set(collector.ids)]).toEqual(upTo(20));
-    expect(broker.failed.depth().messages).toBe(0);
+    await expect.poll(() => broker.failed.depth().messages).toBe(0);
     const before = resets();
     await new Promise((resolve) => setTimeout(resolve, 2 * CONSUMER_TIMEOUT_MS));
     expect(resets()).toBe(before);
@@ -88,7 +88,7 @@ describe('a message that is delivered over and over', () => {
     expect(collector.ids).toEqual(upTo(3));
     expect(collector.deliveries.every(({ redelivered }) => redelivered)).toBe(true);
     const observer = await open({ events: recordEvents() });
-    expect(observer.failed.depth().messages).toBe(0);
+    await expect.poll(() => observer.failed.depth().messages).toBe(0);
   });
 });
 
@@ -135,6 +135,6 @@ describe('a connection that is cut with many messages unconfirmed', () => {
     await publishUntilTaken(broker, message(100_005));
     await traffic.consume(1000);
     await traffic.finish(...upTo(6).map((round) => 100_000 + round));
-    expect(broker.telemetry.depth().messages).toBe(0);
+    await expect.poll(() => broker.telemetry.depth().messages).toBe(0);
   }, 60_000);
 });

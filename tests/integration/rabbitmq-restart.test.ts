@@ -38,7 +38,7 @@ describe.each(['stop', 'kill'] as const)('after a %s of RabbitMQ', (ending) => {
     for (const purpose of ['publishing', 'consuming'])
       expect(events.named('queue_connection_restored')).toContainEqual({ purpose });
     await expect.poll(() => broker.telemetry.depth().messages, { timeout: 10_000 }).toBe(0);
-    expect(broker.failed.depth().messages).toBe(0);
+    await expect.poll(() => broker.failed.depth().messages).toBe(0);
   }, 240_000);
 });
 
