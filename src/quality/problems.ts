@@ -18,10 +18,9 @@ const FLAG_DIMENSIONS: Readonly<Partial<Record<QualityFlagName, Dimension>>> = {
   temperatureDeviation: 'validity',
   lateArrival: 'timeliness',
   outsideWellLimits: 'accuracy',
-  // These are anomalies, and count as such: the aggregates behind the figure of accuracy are older than they are.
-  rateOfChange: 'consistency',
-  frozenReading: 'consistency',
-  gaugeLoss: 'consistency',
+  rateOfChange: 'accuracy',
+  frozenReading: 'accuracy',
+  gaugeLoss: 'accuracy',
 };
 
 const flagSql = (value: number): string => `t.quality_flags & ${value} <> 0`;

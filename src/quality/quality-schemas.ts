@@ -16,7 +16,7 @@ export const QualityFiguresSchema = Type.Object({
   timeliness: nullable<number>('number', 'Share of assessed records that arrived in time.'),
   accuracy: nullable<number>(
     'number',
-    'Share of assessed records without a physical contradiction: no impossible value, no current at standstill, no discharge below intake while running.',
+    'Share of assessed records without a physical contradiction: no impossible value, no frozen reading, lost gauge or leap, no current at standstill, no discharge below intake while running.',
   ),
   overall: nullable<number>(
     'number',

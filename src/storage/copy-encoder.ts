@@ -6,6 +6,7 @@
  * Format: PostgreSQL documentation, "COPY", section "Binary Format"; types as their `…send` functions write them.
  */
 import { CHANNEL_COUNT, CHANNEL_NAMES } from '../telemetry/channels.js';
+import { storedHighWord } from '../telemetry/quality-flags.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
 
 /** The columns of `telemetry` in the order in which the encoder writes them. */
@@ -182,8 +183,9 @@ export function writeSmallint(view: DataView, at: number, value: number): number
 /** What the pipeline found about the row: flags, anomaly score and cause, operating state. */
 function writeVerdict(view: DataView, at: number, batch: ReadingBatch, row: number): number {
   view.setInt32(at, 8);
-  view.setInt32(at + 4, batch.flagsHigh[row] as number);
-  view.setInt32(at + 8, batch.flagsLow[row] as number);
+  const low = batch.flagsLow[row] as number;
+  view.setInt32(at + 4, storedHighWord(low, batch.flagsHigh[row] as number));
+  view.setInt32(at + 8, low);
   const afterScore = writeReal(view, at + 12, batch.anomalyScore[row] as number);
   const afterCause = writeSmallint(view, afterScore, batch.anomalyCause[row] as number);
   return writeSmallint(view, afterCause, batch.operatingState[row] as number);

@@ -4,7 +4,8 @@
  * Two 32-bit words, so that the hot path never touches a BigInt:
  *   low word   bits  0-19  expected channel missing, bit = catalogue position
  *              bits 20-30  the flags of `QualityFlag`
- *   high word  bits 32-51  impossible value (stored as NULL, kept in `raw_values`), bit − 32 = catalogue position
+ *   high word  bits 32-50  impossible value (stored as NULL, kept in `raw_values`), bit − 32 = catalogue position
+ *              bit  51     stored with any of `INCOHERENT_FLAGS`: the aggregates count rows without bits 32-51 as accurate
  *   bits 52-62 are free; bit 63 is the sign and stays 0.
  */
 import { channelsInMask, type ChannelName } from './channels.js';
@@ -34,6 +35,11 @@ export const QualityFlag = {
 
 export type QualityFlagName = keyof typeof QualityFlag;
 
+/** Flags of readings that cannot be what the well does: they make a row inaccurate, as impossible values do. */
+const INCOHERENT_FLAGS = QualityFlag.rateOfChange | QualityFlag.frozenReading | QualityFlag.gaugeLoss;
+/** In the high word, and only in the database. */
+const INCOHERENT_BIT = 1 << 19;
+
 /** Low-word bits that hold the missing channels. */
 export const CHANNEL_BITS = (1 << 20) - 1;
 
@@ -44,14 +50,19 @@ export interface ExplainedFlags {
   readonly flags: QualityFlagName[];
 }
 
+/** The high word as it is stored. */
+export function storedHighWord(low: number, high: number): number {
+  return (low & INCOHERENT_FLAGS) === 0 ? high : high | INCOHERENT_BIT;
+}
+
 /** Both words as the one number that the column holds. Exact: bits end at 52. */
 export function joinFlags(low: number, high: number): number {
-  return (high >>> 0) * 4_294_967_296 + (low >>> 0);
+  return (storedHighWord(low, high) >>> 0) * 4_294_967_296 + (low >>> 0);
 }
 
 /** The two words of a stored value. */
 export function splitFlags(flags: number): { low: number; high: number } {
-  return { low: (flags % 4_294_967_296) | 0, high: Math.floor(flags / 4_294_967_296) | 0 };
+  return { low: (flags % 4_294_967_296) | 0, high: Math.floor(flags / 4_294_967_296) & ~INCOHERENT_BIT };
 }
 
 /** Explains a stored value for people and for the API. */

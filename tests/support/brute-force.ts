@@ -46,8 +46,12 @@ function percentile95(values: readonly number[]): number | null {
   return below + (rank - Math.floor(rank)) * ((sorted[Math.ceil(rank)] as number) - below);
 }
 
-function isCoherent({ values, quality_flags, operating_state }: TestRow): boolean {
-  if ((splitFlags(quality_flags ?? 0).high & CHANNEL_BITS) !== 0) return false;
+const DISBELIEVED = QualityFlag.rateOfChange | QualityFlag.frozenReading | QualityFlag.gaugeLoss;
+
+/** Discharge, standstill, impossible values and readings that the rules do not believe. */
+export function isCoherent({ values, quality_flags, operating_state }: TestRow): boolean {
+  const { low, high } = splitFlags(quality_flags ?? 0);
+  if (high !== 0 || (low & DISBELIEVED) !== 0) return false;
   if ((values.motor_current ?? 0) > 5 && values.drive_frequency === 0) return false;
   const { discharge_pressure: discharge = Infinity, intake_pressure: intake = -Infinity } = values;
   return !(operating_state === 3 && discharge < intake);

@@ -24,14 +24,15 @@ export function randomRow(random: () => number, deviceId: string, timestampMs: n
   }
   if (random() < 0.3) values.drive_frequency = 0;
   const takenOver = random() < 0.1;
-  const low = (random() < 0.3 ? 1 : 0) | (random() < 0.2 ? QualityFlag.lateArrival : 0);
+  const often = (share: number, flag: number): number => (random() < share ? flag : 0);
+  const low = often(0.3, 1) | often(0.2, QualityFlag.lateArrival) | often(0.1, QualityFlag.frozenReading);
   return {
     device_id: deviceId,
     timestampMs,
     values,
     data_quality_score: takenOver ? null : Math.fround(Math.floor(random() * 100) / 100),
     is_anomaly: random() < 0.05,
-    quality_flags: takenOver ? null : joinFlags(low, random() < 0.1 ? 2 : 0),
+    quality_flags: takenOver ? null : joinFlags(low, often(0.1, 2)),
     operating_state: takenOver ? null : Math.floor(random() * 5),
   };
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CopyEncoder, TELEMETRY_COLUMNS } from '../../src/storage/copy-encoder.js';
 import { CHANNEL_COUNT } from '../../src/telemetry/channels.js';
+import { splitFlags } from '../../src/telemetry/quality-flags.js';
 import { ReadingBatch } from '../../src/telemetry/reading-batch.js';
 
 const POSTGRES_EPOCH_US = 946_684_800_000_000n;
@@ -38,6 +39,7 @@ const text = (field: Buffer | null | undefined): string => (field as Buffer).toS
 function decode(fields: readonly (Buffer | null)[]): Record<string, unknown> {
   expect(fields.length).toBe(TELEMETRY_COLUMNS.length);
   const rest = fields.slice(2 + CHANNEL_COUNT);
+  const flags = splitFlags(Number((rest[4] as Buffer).readBigInt64BE()));
   const raw = rest[8];
   if (raw) expect(raw[0]).toBe(1);
   return {
@@ -48,8 +50,8 @@ function decode(fields: readonly (Buffer | null)[]): Record<string, unknown> {
     isAnomaly: (rest[1] as Buffer)[0],
     ingestionUs: epochMicros(rest[2]),
     sourceSystem: text(rest[3]),
-    flagsHigh: (rest[4] as Buffer).readInt32BE(0),
-    flagsLow: (rest[4] as Buffer).readInt32BE(4),
+    flagsHigh: flags.high,
+    flagsLow: flags.low,
     anomalyScore: real(rest[5]),
     anomalyCause: smallint(rest[6]),
     operatingState: smallint(rest[7]),
@@ -82,7 +84,7 @@ const anyRow = fc.record({
   qualityScore: fc.constantFrom(0, 0.5, 1).map(Math.fround),
   isAnomaly: fc.constantFrom(0, 1),
   sourceSystem: fc.string({ maxLength: 10, unit: 'grapheme' }),
-  flagsHigh: fc.nat(),
+  flagsHigh: fc.nat((1 << 19) - 1),
   flagsLow: fc.integer(),
   anomalyScore: float32,
   anomalyCause: fc.integer({ min: -1, max: 200 }),
