@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BRIEF } from './tests/support/brief.js';
 
 export default defineConfig({
   test: {
@@ -12,5 +13,6 @@ export default defineConfig({
     // What is waited for comes when it comes: the default, a second, is a claim about the speed of the machine.
     expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
+    execArgv: [...BRIEF],
   },
 });

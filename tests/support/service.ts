@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from './client.js';
 import { freePort } from './free-port.js';
+import { BRIEF } from './brief.js';
 import { putNewDatabase } from './new-database.js';
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
@@ -23,7 +24,7 @@ export interface Service {
 }
 
 /** The program with these arguments. */
-export const downhole = (...args: string[]): [string, ...string[]] => [process.execPath, CLI, ...args];
+export const downhole = (...args: string[]): [string, ...string[]] => [process.execPath, ...BRIEF, CLI, ...args];
 
 /** Starts the service on a free port and waits until it is ready. A data directory without a database gets a new one. */
 export async function startService(
@@ -31,7 +32,8 @@ export async function startService(
   environment: Record<string, string> = {},
   command: readonly [string, ...string[]] = downhole('up'),
 ): Promise<Service> {
-  const [program, , ...parameters] = command;
+  const [program] = command;
+  const parameters = command.slice(command.indexOf(CLI) + 1);
   // `npm start` is the first start of a user, database and all; and the role ingest alone has none.
   const isEmbedded = program === process.execPath && environment['DOWNHOLE_DATABASE_URL'] === undefined;
   if (isEmbedded && parameters.join(' ') !== 'ingest') putNewDatabase(dataDir);
@@ -95,7 +97,7 @@ export async function runCommand(
   args: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const child = spawn(process.execPath, [...BRIEF, CLI, ...args], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
