@@ -36,7 +36,7 @@ if (timescaleUrl !== undefined) {
   it('a server with TimescaleDB is that for an ordinary role, too', async () => {
     const scratch = await createScratchDatabase(timescaleUrl);
     const admin = await open(scratch.url);
-    const role = `downhole_test_role_${process.pid}`;
+    const role = `role_of_${new URL(scratch.url).pathname.slice(1)}`;
     await admin.script(
       `DROP EXTENSION timescaledb; CREATE ROLE ${role} LOGIN; ALTER DATABASE ${new URL(scratch.url).pathname.slice(1)} OWNER TO ${role}`,
     );

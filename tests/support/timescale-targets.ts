@@ -2,6 +2,7 @@
  * Where tests of chunks and aggregates run: on the embedded database, and on a server too where
  * DOWNHOLE_TEST_TIMESCALE_URL names one with TimescaleDB community (a role that may create databases).
  */
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { acquireDirectoryLock } from '../../src/storage/directory-lock.js';
 import { openDatabase } from '../../src/storage/open-database.js';
@@ -61,11 +62,9 @@ async function onServer(url: string, statement: string): Promise<void> {
   await client.end();
 }
 
-let scratchDatabases = 0;
-
 /** Creates a database with a name of its own on the server that `url` names. */
 export async function createScratchDatabase(url: string): Promise<ScratchDatabase> {
-  const name = `downhole_test_${process.pid}_${++scratchDatabases}`;
+  const name = `downhole_test_${randomBytes(8).toString('hex')}`; // of a killed run one may be left
   await onServer(url, `CREATE DATABASE ${name}`);
   const scratch = new URL(url);
   scratch.pathname = `/${name}`;
