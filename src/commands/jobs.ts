@@ -1,10 +1,19 @@
 /** `downhole jobs list|history|run`: the scheduled work on the database. */
-import { toRfc3339 } from '../console/timestamps.js';
-import type { JobRun } from '../jobs/job-run-log.js';
-import type { JobRunner, JobStatus } from '../jobs/job-runner.js';
+import {
+  DEFAULT_JOB_RUNS,
+  MAX_JOB_RUNS,
+  readJobRuns,
+  readJobs,
+  shown,
+  type JobList,
+  type ShownJobRun,
+} from '../console/job-routes.js';
+import type { JobRunner } from '../jobs/job-runner.js';
+import type { Database } from '../storage/database.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
 import { OperationalError } from '../telemetry/operational-error.js';
-import { loadQuietly, type GlobalOptions } from './load-settings.js';
+import { askPlatform, queryText } from './ask-platform.js';
+import { loadQuietly, type GlobalOptions, type Settings } from './load-settings.js';
 import { printLine, printTable } from './print-table.js';
 import { buildJobRunner } from './role-jobs.js';
 import { refuseOlderSchema } from './schema-state.js';
@@ -15,46 +24,44 @@ export interface JobsOptions extends GlobalOptions {
   readonly json?: boolean;
 }
 
-const MAX_LIMIT = 10_000;
-const DEFAULT_LIMIT = 50;
-
-/** Prints all jobs with their last runs. @throws OperationalError of the database */
+/** Prints all jobs with their last runs. @throws OperationalError of the database, or of the service that holds it */
 export async function listJobs(options: JobsOptions): Promise<void> {
-  await withJobs(options, async (runner) => {
-    const jobs = await runner.list();
-    if (options.json === true) return void process.stdout.write(`${JSON.stringify({ jobs }, null, 2)}\n`);
-    printTable(
-      ['JOB', 'LAST RUN', 'RESULT', 'SECONDS', 'NEXT DUE', 'FAULT', 'WHAT IT DOES'],
-      jobs.map((job) => [
-        job.name,
-        job.lastRun?.startedAt ?? 'never',
-        job.lastRun === null ? '-' : resultOf(job.lastRun),
-        secondsOf(job.lastRun),
-        nextDue(job),
-        job.fault ?? '-',
-        job.description,
-      ]),
-    );
-  });
+  const settings = loadQuietly(options);
+  const list = await askPlatform(settings, 'jobs', '/v1/jobs', (database) => withRunner(database, settings, readJobs));
+  if (options.json === true) return void process.stdout.write(`${JSON.stringify(list, null, 2)}\n`);
+  printTable(
+    ['JOB', 'LAST RUN', 'RESULT', 'SECONDS', 'NEXT DUE', 'FAULT', 'WHAT IT DOES'],
+    list.jobs.map((job) => [
+      job.name,
+      job.last_run === null ? 'never' : toTheSecond(job.last_run.started_at),
+      job.last_run === null ? '-' : resultOf(job.last_run),
+      secondsOf(job.last_run),
+      nextDue(job),
+      job.fault ?? '-',
+      job.description,
+    ]),
+  );
 }
 
-/** Prints the last runs, of one job or of all. @throws OperationalError `unknown_job`, `wrong_usage` */
+/** Prints the last runs, of one job or of all. @throws OperationalError `unknown_job`, `wrong_usage`, and as listJobs */
 export async function showJobHistory(name: string | undefined, options: JobsOptions): Promise<void> {
   const limit = readLimit(options.limit);
-  await withJobs(options, async (runner) => {
-    const runs = await runner.history(name ?? null, limit);
-    if (options.json === true) return void process.stdout.write(`${JSON.stringify({ runs }, null, 2)}\n`);
-    printTable(
-      ['STARTED', 'JOB', 'RESULT', 'SECONDS', 'DETAIL'],
-      runs.map((run) => [
-        run.startedAt,
-        run.job,
-        resultOf(run),
-        secondsOf(run),
-        run.error ?? JSON.stringify(run.detail),
-      ]),
-    );
-  });
+  const settings = loadQuietly(options);
+  const path = `/v1/jobs/runs?${queryText({ job: name, limit })}`;
+  const { runs } = await askPlatform(settings, 'jobs', path, (database) =>
+    withRunner(database, settings, (runner) => readJobRuns(runner, name ?? null, limit)),
+  );
+  if (options.json === true) return void process.stdout.write(`${JSON.stringify({ runs }, null, 2)}\n`);
+  printTable(
+    ['STARTED', 'JOB', 'RESULT', 'SECONDS', 'DETAIL'],
+    runs.map((run) => [
+      toTheSecond(run.started_at),
+      run.job,
+      resultOf(run),
+      secondsOf(run),
+      run.error ?? JSON.stringify(run.detail),
+    ]),
+  );
 }
 
 /**
@@ -71,7 +78,7 @@ export async function runJob(name: string, options: JobsOptions): Promise<void> 
     process.once('SIGINT', stop);
     try {
       for (;;) {
-        const run = await runner.runNow(name);
+        const run = shown(await runner.runNow(name));
         if (options.json === true) process.stdout.write(`${JSON.stringify(run)}\n`);
         else printLine(`${run.job}: ${run.result} after ${secondsOf(run)} s ${JSON.stringify(run.detail ?? {})}`);
         if (run.result === 'failed')
@@ -92,40 +99,47 @@ async function withJobs(options: GlobalOptions, work: (runner: JobRunner) => Pro
   if (holder?.serviceUrl != null)
     throw new OperationalError(
       'directory_locked',
-      `The service at ${holder.serviceUrl} has the embedded database, and runs the jobs itself: GET ${holder.serviceUrl}/v1/storage has their last runs. Stop it to run a job by hand.`,
+      `The service at ${holder.serviceUrl} has the embedded database, and runs the jobs itself: \`downhole jobs list\` tells when. Stop it to run a job by hand.`,
     );
   await withDatabase(settings, 'jobs', async (database) => {
     await refuseOlderSchema(database, settings);
-    const runner = await buildJobRunner(database, settings);
-    try {
-      await work(runner);
-    } finally {
-      await runner.stop();
-    }
+    await withRunner(database, settings, work);
   });
 }
 
-function readLimit(text: string | undefined): number {
-  const limit = text === undefined ? DEFAULT_LIMIT : Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new OperationalError('wrong_usage', `--limit ${text} is not a number from 1 to ${MAX_LIMIT}`);
+async function withRunner<T>(
+  database: Database,
+  settings: Settings,
+  work: (runner: JobRunner) => Promise<T>,
+): Promise<T> {
+  const runner = await buildJobRunner(database, settings);
+  try {
+    return await work(runner);
+  } finally {
+    await runner.stop();
+  }
 }
 
-function secondsOf(run: JobRun | null): string {
-  if (run?.finishedAt == null) return '-';
-  return ((milliseconds(run.finishedAt) - milliseconds(run.startedAt)) / 1000).toFixed(1);
+function readLimit(text: string | undefined): number {
+  const limit = text === undefined ? DEFAULT_JOB_RUNS : Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_JOB_RUNS) return limit;
+  throw new OperationalError('wrong_usage', `--limit ${text} is not a number from 1 to ${MAX_JOB_RUNS}`);
+}
+
+function secondsOf(run: ShownJobRun | null): string {
+  if (run === null || run.finished_at === null) return '-';
+  return ((Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000).toFixed(1);
 }
 
 /** Which process runs it next is not known here: it is due when its last run has said, or an interval after it began. */
-function nextDue({ lastRun, intervalSeconds }: JobStatus): string {
-  if (lastRun === null) return 'at the start';
-  const dueMs =
-    lastRun.dueAt === null ? milliseconds(lastRun.startedAt) + intervalSeconds * 1000 : milliseconds(lastRun.dueAt);
-  return `${new Date(dueMs).toISOString().slice(0, 19)}Z`;
+function nextDue({ last_run: run, interval_seconds: seconds }: JobList['jobs'][number]): string {
+  if (run === null) return 'at the start';
+  const dueMs = run.due_at === null ? Date.parse(run.started_at) + seconds * 1000 : Date.parse(run.due_at);
+  return toTheSecond(new Date(dueMs).toISOString());
 }
 
-/** A second or later attempt is told as such. */
-const resultOf = (run: JobRun): string => (run.attempt > 1 ? `${run.result} (attempt ${run.attempt})` : run.result);
+const toTheSecond = (instant: string): string => `${instant.slice(0, 19)}Z`;
 
-/** Of a timestamptz as the database writes it. */
-const milliseconds = (text: string): number => Date.parse(toRfc3339(text) ?? text);
+/** A second or later attempt is told as such. */
+const resultOf = (run: ShownJobRun): string =>
+  run.attempt > 1 ? `${run.result} (attempt ${run.attempt})` : run.result;

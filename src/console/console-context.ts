@@ -2,6 +2,7 @@
 import type { AlertChannel } from '../alerts/channel.js';
 import type { Config } from '../config/schema.js';
 import type { DeadLetterOffice } from '../dead-letters/dead-letter-office.js';
+import type { JobRunner } from '../jobs/job-runner.js';
 import type { Events } from '../monitoring/events.js';
 import type { Metrics } from '../monitoring/metrics.js';
 import type { Broker } from '../queue/queue.js';
@@ -17,6 +18,8 @@ export interface ConsoleOptions {
   readonly hasPipeline: boolean;
   readonly config: Config;
   readonly events: Events;
+  /** The scheduled work on this database, wherever it is done: for its run log. Asked for when somebody wants to see it. */
+  readonly jobs?: () => Promise<JobRunner>;
   /** How alerts reach somebody: for their test. */
   readonly alertChannels?: readonly AlertChannel[];
   /** Directory of the built page; default: beside the built program. */

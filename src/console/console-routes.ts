@@ -9,6 +9,7 @@ import type { ConsoleContext, ConsoleOptions } from './console-context.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
 import { devicesRoutes } from './devices-routes.js';
 import { episodeRoutes } from './episode-routes.js';
+import { jobRoutes } from './job-routes.js';
 import { ledgerRoutes } from './ledger-routes.js';
 import { pipelineRoutes } from './pipeline-routes.js';
 import { qualityRoutes } from './quality-routes.js';
@@ -44,6 +45,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     deadLetterRoutes(api, context);
     alertRoutes(api, context);
     storageRoutes(api, context);
+    jobRoutes(api, context);
     ledgerRoutes(api, context);
   };
   return async (app) => {

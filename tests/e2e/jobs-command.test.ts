@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 it(
-  'lists, runs and remembers jobs, and leaves them to the service that holds the database',
+  'lists, runs and remembers jobs, and leaves running them to the service that holds the database',
   async () => {
     const directory = temporaryDirectory('jobs-command');
     const run = (...args: string[]) => runCommand(['jobs', ...args], { DOWNHOLE_DATA_DIR: directory });
@@ -20,6 +20,14 @@ it(
     const refused = await run('run', 'compress');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain(`The service at ${service.url} has the embedded database`);
+    const ofService = await run('list');
+    expect(ofService).toMatchObject({ code: 0, stderr: '' });
+    expect(ofService.stdout).toMatch(/\nretain-raw +\S/);
+    const ranThere = async (): Promise<unknown> =>
+      (JSON.parse((await run('history', '--limit', '1', '--json')).stdout) as { runs: unknown[] }).runs[0];
+    await expect.poll(ranThere, { timeout: 60_000 }).toMatchObject({ attempt: 1, error: null });
+    const misspelt = await run('history', 'polish');
+    expect([misspelt.code, misspelt.stderr]).toEqual([1, expect.stringContaining('There is no job \\"polish\\"')]);
     const environment = { DOWNHOLE_DATA_DIR: directory };
     const asked = await runCommand(['storage', '--json', '--chunks'], environment);
     expect(asked).toMatchObject({ code: 0, stderr: '' });
@@ -37,7 +45,7 @@ it(
     const { runs } = JSON.parse(history.stdout) as { runs: object[] };
     expect(runs[0]).toMatchObject({ job: 'prune-run-log', result: 'succeeded' });
     const listed = await run('list');
-    expect(listed.stdout).toMatch(/\nprune-run-log +20\S+ \S+ +succeeded +\d+\.\d +20\d\d-\S+Z +-/);
+    expect(listed.stdout).toMatch(/\nprune-run-log +20\S+Z +succeeded +\d+\.\d +20\d\d-\S+Z +-/);
     expect(listed.stdout).toMatch(/\nretain-raw +\S/);
     const archived = await run('run', 'archive');
     expect(archived).toMatchObject({ code: 0, stderr: '' });
