@@ -2,8 +2,8 @@
  * The tables `devices` and `device_latest` as the pipeline uses them: profiles in, last values out.
  *
  * Last values are collected in memory and written when `flush` is called, only what changed, and only forward in
- * time: any number of processes may write the same devices. After a crash they lag behind
- * `telemetry` until `catchUp` was called.
+ * time: any number of processes may write the same devices. After a crash they lag behind `telemetry` until `catchUp`
+ * was called.
  */
 import { channelIndex, type ChannelName } from '../telemetry/channels.js';
 import type { ReadingBatch } from '../telemetry/reading-batch.js';
