@@ -107,6 +107,10 @@ describe('anomaly causes', () => {
 });
 
 describe('quality flags', () => {
+  it('have a bit of its own for each channel, beside that of what is inaccurate', () => {
+    expect(CHANNELS.length).toBeLessThanOrEqual(19);
+  });
+
   it('survives the way into a bigint column and back', () => {
     const word = fc.integer({ min: 0, max: (1 << 19) - 1 });
     const flags = fc.constantFrom(...Object.values(QualityFlag));
