@@ -4,10 +4,10 @@ import {
   MAX_JOB_RUNS,
   readJobRuns,
   readJobs,
-  shown,
+  shownRun,
   type JobList,
   type ShownJobRun,
-} from '../console/job-routes.js';
+} from '../console/job-query.js';
 import type { JobRunner } from '../jobs/job-runner.js';
 import type { Database } from '../storage/database.js';
 import { readDirectoryLock } from '../storage/directory-lock.js';
@@ -78,7 +78,7 @@ export async function runJob(name: string, options: JobsOptions): Promise<void> 
     process.once('SIGINT', stop);
     try {
       for (;;) {
-        const run = shown(await runner.runNow(name));
+        const run = shownRun(await runner.runNow(name));
         if (options.json === true) process.stdout.write(`${JSON.stringify(run)}\n`);
         else printLine(`${run.job}: ${run.result} after ${secondsOf(run)} s ${JSON.stringify(run.detail ?? {})}`);
         if (run.result === 'failed')
