@@ -64,8 +64,8 @@ function addStorageCommand(program: Command): void {
 }
 
 const JOBS_HELP = `
-Works on the database that the configuration names. While a service holds the embedded one, that service runs the jobs, and
-GET /v1/storage has their last runs.
+Works on the database that the configuration names. While a service holds the embedded one, that service runs the jobs: it is
+asked for their runs, and none is run by hand.
 
 A job never runs twice at the same time: one that is started by hand waits for a minute while another process has its lane.
 

@@ -23,7 +23,7 @@ const LEVELS_MAX_AGE_MS = 60_000;
 
 /**
  * `GET /v1/devices`, `/v1/devices/:id`, `/v1/devices/:id/series`, `/v1/quality`, `/v1/quality/groups`, `/v1/devices/:id/gaps`, `/v1/devices/:id/quality/…`,
- * `/v1/episodes`, `/v1/pipeline`, `/v1/dead-letters`, `/v1/alerts`, `/v1/storage`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
+ * `/v1/episodes`, `/v1/pipeline`, `/v1/dead-letters`, `/v1/alerts`, `/v1/storage`, `/v1/jobs`, `/v1/ledger`, `/v1/ledger/verification`, and the page at `/`.
  */
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   const levels = new AnswerCache<LevelCatalogue>({ maxAgeMs: LEVELS_MAX_AGE_MS });
